@@ -1,0 +1,83 @@
+"""A manager feeds any generator to worker processes on every core, and accounts for every chunk.
+
+Names are imported when they are first used: this package is imported by every worker too.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .child.contracts import worker as worker
+    from .child.toolbox import ToolBox as ToolBox
+    from .core.chunk import Chunk as Chunk
+    from .core.results import Failure as Failure
+    from .core.results import Result as Result
+    from .core.settings import Settings as Settings
+    from .core.ticket import Ticket as Ticket
+    from .engine.cpus import usable_cpus as usable_cpus
+    from .errors import ChunkTimeout as ChunkTimeout
+    from .errors import EisenmpError as EisenmpError
+    from .errors import FeedError as FeedError
+    from .errors import LoadError as LoadError
+    from .errors import PortInUse as PortInUse
+    from .errors import QueueExists as QueueExists
+    from .errors import QueueUnknown as QueueUnknown
+    from .errors import RemoteTraceback as RemoteTraceback
+    from .errors import SettingsError as SettingsError
+    from .errors import Stopped as Stopped
+    from .errors import WorkerDied as WorkerDied
+    from .errors import WorkerFailed as WorkerFailed
+    from .manager.feed import Feed as Feed
+    from .manager.mapping import imap as imap
+    from .manager.mapping import imap_unordered as imap_unordered
+    from .manager.mp import Mp as Mp
+    from .manager.queue import Queue as Queue
+    from .manager.remote import Remote as Remote
+
+__version__ = "2.0.0.dev0"
+
+_WHERE = {
+    "Chunk": "core.chunk",
+    "ChunkTimeout": "errors",
+    "EisenmpError": "errors",
+    "Failure": "core.results",
+    "Feed": "manager.feed",
+    "FeedError": "errors",
+    "LoadError": "errors",
+    "Mp": "manager.mp",
+    "PortInUse": "errors",
+    "Queue": "manager.queue",
+    "QueueExists": "errors",
+    "QueueUnknown": "errors",
+    "Remote": "manager.remote",
+    "RemoteTraceback": "errors",
+    "Result": "core.results",
+    "Settings": "core.settings",
+    "SettingsError": "errors",
+    "Stopped": "errors",
+    "Ticket": "core.ticket",
+    "ToolBox": "child.toolbox",
+    "WorkerDied": "errors",
+    "WorkerFailed": "errors",
+    "imap": "manager.mapping",
+    "imap_unordered": "manager.mapping",
+    "usable_cpus": "engine.cpus",
+    "worker": "child.contracts",
+}
+
+__all__ = [*_WHERE]
+
+
+def __getattr__(name: str) -> object:
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module 'eisenmp' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{where}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,398 @@
+"""The worker's end of the wire: inboxes by queue, what goes out, and the cycle that leases belong to."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from time import monotonic
+
+from ..core import messages as m
+from ..core.messages import Message
+from ..core.record import NamedTuple
+from ..core.ticket import Ticket
+from ..errors import Stopped
+from ..wire.frames import FrameReader, encode
+from ..wire.pickles import dumps, loads
+from ..wire.pump import Pump
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from ..core.queues import QueueName
+    from ..wire.link import Link
+
+OUT_MAX = 16  #: messages that may wait for a common system call
+OUT_DELAY = 0.001  #: seconds that they may wait
+TICK = 0.001
+MICROSECONDS_MAX = (1 << 32) - 1
+
+
+class Item(NamedTuple):
+    """What an inbox holds: a chunk, an object, or the token that says that the feeders have ended."""
+
+    kind: int
+    queue: int
+    lease: int
+    number: int
+    feed: int
+    flags: int
+    body: bytes
+
+
+class Inbox:
+    """What the manager has sent from one queue, and how much the threads here have asked for."""
+
+    __slots__ = ("items", "taken", "waiting", "wanted")
+
+    def __init__(self) -> None:
+        self.items: deque[Item] = deque()
+        self.taken = 0
+        self.waiting = 0
+        self.wanted = 0
+
+
+class Channel:
+    """All that a worker says and hears. Threads of the worker may use it at the same time.
+
+    The thread that calls the worker ('main') owns the cycle: what it takes is leased until the cycle ends.
+    What another thread takes is done when it is taken.
+    """
+
+    def __init__(self, link: Link, names: Iterable[QueueName], *, on_eof: Callable[[], None]) -> None:
+        self.names: list[QueueName] = list(names)
+        self.stopping = False
+        self.paused = False
+        self.ended = False  #: the manager is gone
+        self.cancelled: set[int] = set()
+        self.tools: list[bytes] = []
+        self.on_queue: Callable[[QueueName], None] = lambda name: None
+        self._link = link
+        self._on_eof = on_eof
+        self._reader = FrameReader()
+        self._inboxes: dict[int, Inbox] = {}
+        self._out: deque[Message] = deque()
+        self._out_since = 0.0
+        self._write_lock = threading.Lock()
+        self._get_lock = threading.Lock()
+        self._answers: dict[int, Any] = {}
+        self._request = 0
+        self._main = threading.get_ident()
+        self._cycle: list[Item] = []
+        self._cycle_start = 0.0
+        self._held: Message | None = None
+        self.pump = Pump(
+            self._step, link.wake, tick=TICK, name="eisenmp-channel", before_background=self.flush
+        )
+        self.pump.start()
+
+    # taking
+
+    def inbox(self, queue: int) -> Inbox:
+        inbox = self._inboxes.get(queue)
+        if inbox is None:
+            inbox = self._inboxes.setdefault(queue, Inbox())
+        return inbox
+
+    def get(self, queue: int, timeout: float | None = None) -> Item | None:
+        """The next item of the queue; None when `timeout` seconds passed. Raises Stopped."""
+        inbox = self._inboxes.get(queue) or self.inbox(queue)
+        try:
+            item = inbox.items.popleft()
+        except IndexError:
+            waited = self._wait_for(queue, inbox, timeout)
+            if waited is None:
+                return None
+            item = waited
+        else:
+            inbox.taken += 1
+        if threading.get_ident() != self._main:
+            if item.lease:
+                self.post(Message(m.DONE, body=item.lease.to_bytes(8, "little")))
+        elif item.kind != m.TOKEN:
+            if not self._cycle:
+                self._cycle_start = monotonic()
+            self._cycle.append(item)
+        return item
+
+    def _wait_for(self, queue: int, inbox: Inbox, timeout: float | None) -> Item | None:
+        deadline = None if timeout is None else monotonic() + timeout
+        with self._get_lock:
+            inbox.waiting += 1
+        try:
+            while True:
+                with self._get_lock:
+                    self._want(queue, inbox, inbox.taken + inbox.waiting)
+                self.flush()
+                remaining = None if deadline is None else max(0.0, deadline - monotonic())
+                self.pump.wait_until(lambda: bool(inbox.items) or self.stopping, remaining)
+                with self._get_lock:
+                    if inbox.items:
+                        inbox.taken += 1
+                        return inbox.items.popleft()
+                if self.stopping:
+                    raise Stopped("the worker is told to stop")
+                if deadline is not None and monotonic() >= deadline:
+                    return None
+        finally:
+            with self._get_lock:
+                inbox.waiting -= 1
+                if inbox.wanted > inbox.taken + inbox.waiting + len(inbox.items):
+                    # nobody waits here any more: what is not on its way yet may go to others
+                    inbox.wanted = inbox.taken + inbox.waiting + len(inbox.items)
+                    self.post(Message(m.WANT, queue, b=inbox.wanted))
+
+    def _want(self, queue: int, inbox: Inbox, wanted: int) -> None:
+        if wanted > inbox.wanted:
+            inbox.wanted = wanted
+            self.post(Message(m.WANT, queue, b=wanted))
+
+    def get_now(self, queue: int) -> Item | None:
+        """An item if there is one here or in the manager at this moment."""
+        inbox = self.inbox(queue)
+        if not inbox.items and not self.ask(m.ASK_NOW, queue):
+            return None
+        return self.get(queue, 0.0)
+
+    def empty(self, queue: int, moment: float) -> bool:
+        """Whether a get would have to wait. A true answer takes `moment` seconds, for those who poll."""
+        inbox = self.inbox(queue)
+        if inbox.items:
+            return False
+        if inbox.wanted <= inbox.taken:
+            answer = self.ask(m.ASK_EMPTY, queue)
+            if answer is not None:
+                if answer:
+                    self.flush()
+                    self.pump.wait_until(lambda: self.stopping, moment)
+                return bool(answer)
+            # a queue that feeders fill: one chunk is on its way as soon as there is one
+            with self._get_lock:
+                self._want(queue, inbox, inbox.taken + 1)
+        self.flush()
+        self.pump.wait_until(lambda: bool(inbox.items) or self.stopping, moment)
+        if self.stopping and not inbox.items:
+            raise Stopped("the worker is told to stop")
+        return not inbox.items
+
+    # sending
+
+    def post(self, message: Message) -> None:
+        """Send soon: with others in one system call, but not later than a millisecond of worker time."""
+        if not self._out:
+            self._out_since = monotonic()
+        self._out.append(message)
+        if len(self._out) >= OUT_MAX or self.pump.background_leads or len(message.body) > OUT_MAX * 4096:
+            self.flush()
+
+    def flush(self) -> None:
+        out = self._out
+        if not out:
+            return
+        with self._write_lock:
+            batch: list[Message] = []
+            while out:
+                batch.append(out.popleft())
+            if batch:
+                self._link.write(encode(batch))
+
+    def ask(self, question: int, queue: int, body: bytes = b"", timeout: float | None = None) -> Any:
+        """Put a question to the manager and wait for the answer. Raises Stopped."""
+        with self._get_lock:
+            self._request += 1
+            request = self._request
+        self.post(Message(m.ASK, queue, request, question, body=body))
+        return self._answer(request, timeout)
+
+    def put(self, queue: int, obj: Any, *, block: bool = True, timeout: float | None = None) -> bool:
+        """Put into a bounded queue; False when it stayed full. Raises Stopped."""
+        body = dumps(obj)
+        with self._get_lock:
+            self._request += 1
+            request = self._request
+        self.post(Message(m.PUT, queue, request, flags=0 if block else m.NOWAIT, body=body))
+        try:
+            return bool(self._answer(request, timeout))
+        except TimeoutError:
+            # the manager withdraws it, or says that it went in at the last moment
+            self.post(Message(m.ASK, queue, request, m.ASK_WITHDRAW))
+            return bool(self._answer(request, None))
+
+    def _answer(self, request: int, timeout: float | None) -> Any:
+        self.flush()
+        answers = self._answers
+        if not self.pump.wait_until(lambda: request in answers or self.stopping, timeout):
+            raise TimeoutError
+        if request not in answers:
+            raise Stopped("the worker is told to stop")
+        return answers.pop(request)
+
+    def note(self, queue: int, obj: Any) -> None:
+        """Put into a queue that the manager itself reads."""
+        self.post(Message(m.NOTE, queue, body=dumps(obj)))
+
+    def log(self, stream: int, text: str) -> None:
+        """Whole lines for the manager's stdout (1) or stderr (2)."""
+        self.post(Message(m.LOG, a=stream, body=text.encode("utf-8", "backslashreplace")))
+
+    def request(self, order: int, reason: str = "") -> None:
+        """Ask the manager to pause, resume, stop or restart this worker."""
+        if order == m.ORDER_PAUSE:
+            self.paused = True
+            self.give_back()
+        elif order == m.ORDER_RESUME:
+            self.paused = False
+        elif order == m.ORDER_STOP:
+            self.stopping = True
+        self.post(Message(m.REQUEST, a=order, body=reason.encode("utf-8", "backslashreplace")))
+        self.flush()
+        self.pump.interrupt()
+
+    # the cycle
+
+    @property
+    def current(self) -> Item | None:
+        """What the main thread took last in the running cycle."""
+        return self._cycle[-1] if self._cycle else None
+
+    def ticket(self, item: Item) -> Ticket:
+        return Ticket(self.names[item.queue].name, item.number, item.feed)
+
+    def lease_of(self, ticket: Ticket) -> int:
+        """The lease of a chunk taken in this cycle; 0 when it was not."""
+        for item in reversed(self._cycle):
+            if item.number == ticket.number and self.names[item.queue].name == ticket.queue:
+                return item.lease
+        return 0
+
+    def lease_of_header(self, text: str) -> int:
+        """The lease that a header text of 1.0 speaks of; a worker may have put text before it."""
+        for item in reversed(self._cycle):
+            if item.kind == m.CHUNK and text.endswith(self.ticket(item).header):
+                return item.lease
+        return 0
+
+    def output(self, lease: int, value: Any, flags: int = 0) -> None:
+        """Send an output of the running cycle. The last one is held: it can carry the end of the cycle."""
+        current = next((item for item in self._cycle if item.lease == lease), None)
+        what = f"the result of {self.ticket(current).header}" if current is not None else "the result"
+        message = Message(m.OUTPUT, a=lease, flags=flags, body=dumps(value, what))
+        if self._held is not None:
+            self.post(self._held)
+            self._held = None
+        if lease and threading.get_ident() == self._main:
+            self._held = message
+        else:
+            self.post(message)
+
+    def end_cycle(self) -> None:
+        """The worker has returned: what it took is done."""
+        cycle, held = self._cycle, self._held
+        if not cycle:
+            return
+        now = monotonic()
+        took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))
+        if held is not None and len(cycle) == 1:
+            self._held = None
+            self.post(held._replace(flags=held.flags | m.FINAL, c=took))
+        else:
+            if held is not None:
+                self._held = None
+                self.post(held)
+            self.post(Message(m.DONE, c=took, body=_leases(cycle)))
+        self._cycle = []
+        if self.cancelled:
+            self.cancelled.difference_update(item.lease for item in cycle)
+        self.pump.touch()
+        if now - self._out_since > OUT_DELAY:
+            self.flush()
+
+    def fail_cycle(self, error: bytes | None, text: str, traceback_text: str) -> None:
+        """The worker has raised: what it took is not done, what it sent in this cycle does not count."""
+        self._held = None
+        leases = tuple(item.lease for item in self._cycle)
+        self._cycle = []
+        self.post(Message(m.RAISED, body=dumps((leases, error, text, traceback_text))))
+        self.flush()
+
+    def give_back(self) -> None:
+        """Return everything that was sent ahead and not taken."""
+        for queue, inbox in list(self._inboxes.items()):
+            self._recalled(queue, inbox, len(inbox.items))
+
+    def check_cancelled(self) -> bool:
+        """Whether the running chunk is not wanted any more; looks at the socket."""
+        self.pump.glance()
+        return self.stopping or any(item.lease in self.cancelled for item in self._cycle)
+
+    def close(self) -> None:
+        if not self.ended:
+            self.flush()
+        self.pump.close(join=threading.get_ident() != self._main or self.ended)
+
+    # what comes in; called by whoever leads
+
+    def _step(self, timeout: float | None) -> None:
+        try:
+            data = self._link.read(timeout)
+        except (ConnectionError, BrokenPipeError):
+            data = b""
+        if data is None:
+            return
+        if not data:
+            self.ended = self.stopping = True
+            self._on_eof()
+            self.pump.close(join=False)
+            return
+        for message in self._reader.feed(data):
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        kind, queue, a, b, c, flags, body = message
+        if kind == m.CHUNK or kind == m.ITEM:
+            inbox = self._inboxes.get(queue) or self.inbox(queue)
+            inbox.items.append(Item(kind, queue, a, b, c, flags, body))
+        elif kind == m.TOKEN:
+            self.inbox(queue).items.append(Item(kind, queue, 0, 0, 0, 0, b""))
+        elif kind == m.ANSWER:
+            self._answers[a] = loads(body)
+        elif kind == m.TOOLS:
+            self.tools.append(body)
+        elif kind == m.QUEUE:
+            name = loads(body)
+            self.names.append(name)
+            self.on_queue(name)
+        elif kind == m.CONTROL:
+            self._ordered(a, b, c, queue)
+
+    def _ordered(self, order: int, lease: int, count: int, queue: int) -> None:
+        if order == m.ORDER_STOP:
+            self.stopping = True
+        elif order == m.ORDER_RECALL:
+            self._recalled(queue, self.inbox(queue), count)
+            self.flush()
+        elif order == m.ORDER_CANCEL:
+            self.cancelled.add(lease)
+        elif order == m.ORDER_PAUSE:
+            self.paused = True
+        elif order == m.ORDER_RESUME:
+            self.paused = False
+
+    def _recalled(self, queue: int, inbox: Inbox, count: int) -> None:
+        back: list[Item] = []
+        while len(back) < count:
+            try:
+                item = inbox.items.pop()
+            except IndexError:
+                break
+            if item.kind == m.TOKEN:
+                inbox.items.append(item)
+                break
+            back.append(item)
+        back.reverse()
+        self.post(Message(m.BACK, queue, body=_leases(back)))
+
+
+def _leases(items: Iterable[Item]) -> bytes:
+    return b"".join([item.lease.to_bytes(8, "little") for item in items])

@@ -1,0 +1,135 @@
+"""The life of a worker: load the modules, call the mates, call the worker until it returns something false."""
+
+from __future__ import annotations
+
+from ..core import messages as m
+from ..core import queues
+from ..core.messages import Message
+from ..errors import LoadError, Stopped
+from ..wire.pickles import dumps, loads
+from .channel import Channel
+from .contracts import CHUNK, ROW, ChunkWorker, RowWorker
+from .loader import check_signature, load
+from .toolbox import ToolBox
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..wire.link import Link
+    from .loader import Source
+    from .spec import Spec
+
+
+class Host:
+    """Runs one worker over one link; in a process of its own, or in a thread of the manager."""
+
+    def __init__(self, spec: Spec, link: Link, *, on_eof: Callable[[], None]) -> None:
+        self._spec = spec
+        self.channel = Channel(link, spec.queues, on_eof=on_eof)
+        self.channel.tools.extend(spec.tools)
+
+    def run(self) -> bool:
+        """Everything from loading to leaving; False when the start failed."""
+        channel = self.channel
+        try:
+            toolbox, cycle = self._start()
+        except Stopped:
+            return True
+        except Exception as error:
+            channel.post(Message(m.FAILED_START, body=dumps(_start_failure(error))))
+            channel.flush()
+            return False
+        channel.post(Message(m.UP, a=toolbox.WORKER_PID, flags=_is_chunk_worker(cycle)))
+        channel.flush()
+        self._loop(toolbox, cycle)
+        channel.give_back()
+        channel.post(Message(m.LEFT, a=int(channel.stopping)))
+        channel.flush()
+        return True
+
+    def _start(self) -> tuple[ToolBox, Callable[[ToolBox], Any]]:
+        spec, channel = self._spec, self.channel
+        toolbox: ToolBox | None = None
+
+        def resolve(name: str) -> object:
+            known = next(known for known in channel.names if known.name == name)
+            from .queue import worker_queue
+
+            return worker_queue(channel, known, spec.manager)
+
+        queues.register_resolver(spec.manager, resolve)
+        loaded = [load(source) for source in spec.sources]
+        worker, mates = loaded[0], loaded[1:]
+        if spec.contract == ROW:
+            worker = RowWorker(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker)
+        arguments = worker.arguments if isinstance(worker, ChunkWorker) else ("toolbox",)
+        check_signature(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker, arguments)
+        for mate in mates:
+            check_signature(mate, ("toolbox",))
+        toolbox = ToolBox(spec, channel, loads(spec.variables))
+        for mate in reversed(mates):
+            mate(toolbox)
+        return toolbox, worker.cycle if isinstance(worker, ChunkWorker) else worker
+
+    def _loop(self, toolbox: ToolBox, cycle: Callable[[ToolBox], Any]) -> None:
+        channel = self.channel
+        end_cycle = channel.end_cycle
+        while not channel.stopping:
+            if channel.paused:
+                channel.flush()
+                channel.pump.wait_until(lambda: not channel.paused or channel.stopping)
+                continue
+            try:
+                busy = cycle(toolbox)
+            except Stopped:
+                if not channel.stopping:
+                    raise
+                break
+            except Exception as error:
+                took_something = channel.current is not None
+                channel.fail_cycle(*_failure(error))
+                if not took_something:
+                    # it would raise again at once, for ever
+                    break
+                continue
+            end_cycle()
+            if not busy:
+                break
+
+
+def _is_chunk_worker(cycle: Any) -> int:
+    contract = getattr(getattr(cycle, "__self__", None), "contract", "")
+    return int(contract == CHUNK)
+
+
+def _failure(error: BaseException) -> tuple[bytes | None, str, str]:
+    """The error pickled if it can be, in one line, and with its traceback, for the other side."""
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    try:
+        body = dumps(error)
+        loads(body)
+    except Exception:  # a user's exception may fail in any way on its way through pickle: the text remains
+        return None, _one_line(error), text
+    return body, _one_line(error), text
+
+
+def _one_line(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as broken:  # a user's __str__ may raise anything
+        text = f"<its __str__ raised {type(broken).__name__}>"
+    return f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def _start_failure(error: Exception) -> tuple[str, str]:
+    if isinstance(error, LoadError):
+        return str(error), getattr(error, "traceback_text", "")
+    _, line, text = _failure(error)
+    return f"a mate raised {line}", text
+
+
+__all__ = ["Host", "Source"] if TYPE_CHECKING else ["Host"]

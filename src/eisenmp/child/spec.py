@@ -1,0 +1,30 @@
+"""What a worker process is told at its start."""
+
+from __future__ import annotations
+
+from ..core.record import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.queues import QueueName
+    from .loader import Source
+
+
+class Spec(NamedTuple):
+    """Everything that a worker knows at its start; the user's variables are pickled inside the pickle.
+
+    `sources`: the worker first, then its mates. `tools`: pickled {name: object}, in the order of broadcast.
+    """
+
+    manager: str
+    wid: int
+    slot: int
+    name: str
+    worker_id: int
+    sources: tuple[Source, ...]
+    queues: tuple[QueueName, ...]
+    variables: bytes
+    sys_path: tuple[str, ...]
+    tools: tuple[bytes, ...] = ()
+    cores: tuple[int, ...] = ()
+    contract: str = ""  #: "row" when the worker is a function of one row

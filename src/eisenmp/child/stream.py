@@ -1,0 +1,53 @@
+"""stdout and stderr of a worker: whole lines, sent to the manager under the worker's name."""
+
+from __future__ import annotations
+
+import io
+from threading import get_ident
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .channel import Channel
+
+
+class LineStream(io.TextIOWrapper):
+    """Gathers what each thread prints until a line is whole, so that lines never interleave."""
+
+    def __init__(self, descriptor: int, stream: int, channel: Channel) -> None:
+        super().__init__(
+            open(descriptor, "wb", buffering=0, closefd=False),
+            encoding="utf-8",
+            errors="backslashreplace",
+            write_through=True,
+        )
+        self._stream = stream
+        self._channel = channel
+        self._parts: dict[int, list[str]] = {}
+
+    def write(self, text: str) -> int:
+        """Keep `text` until a line end comes; send all whole lines at once."""
+        parts = self._parts
+        ident = get_ident()
+        if "\n" not in text:
+            parts.setdefault(ident, []).append(text)
+            return len(text)
+        whole, newline, rest = text.rpartition("\n")
+        before = parts.pop(ident, None)
+        if before is not None:
+            whole = "".join(before) + whole
+        if rest:
+            parts[ident] = [rest]
+        self._channel.log(self._stream, whole + newline)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was written, except for lines that are not whole yet."""
+        if not self.closed:
+            self._channel.flush()
+
+    def finish(self) -> None:
+        """Send lines without an end too: the process is leaving."""
+        while self._parts:
+            _, parts = self._parts.popitem()
+            self._channel.log(self._stream, "".join(parts) + "\n")
+        self._channel.flush()

@@ -1,0 +1,1 @@
+"""The rules: pure decisions without process, thread, socket, file or clock."""

@@ -1,0 +1,66 @@
+"""What worker and manager say to each other. Every message is one record with one of these kinds."""
+
+from __future__ import annotations
+
+from .record import NamedTuple
+
+# manager -> worker
+START = 1  #: body: pickled `child.spec.Spec`
+CHUNK = 2  #: queue, a: lease, b: ticket number, c: feed serial; flags; body: pickled rows
+ITEM = 3  #: queue, a: lease; body: pickled object that a user put
+TOKEN = 4  #: queue: all feeders of the queue have ended
+ANSWER = 5  #: a: request; body: pickled answer
+TOOLS = 6  #: body: pickled dict of broadcast tools
+QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
+CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
+
+# worker -> manager
+UP = 32  #: a: pid; the worker is loaded
+WANT = 33  #: queue, b: how many items in all, since its start, the worker wants from this queue
+OUTPUT = 34  #: a: lease or 0; flags; c: microseconds of the cycle if FINAL; body: pickled value
+DONE = 35  #: c: microseconds; body: the leases that the ended cycle took, 8 bytes each
+RAISED = 36  #: body: pickled (leases, error bytes or None, text, traceback text)
+PUT = 37  #: queue, a: request or 0; flags; body: pickled object
+ASK = 38  #: a: request, b: one of the questions below, queue
+LOG = 39  #: a: 1 stdout or 2 stderr; body: whole lines, UTF-8
+BACK = 40  #: queue; body: leases that the worker had not taken and gives back, 8 bytes each
+LEFT = 41  #: the worker returned something false and is not called again; a: 1 when it is stopping by order
+FAILED_START = 42  #: body: pickled (message, traceback text)
+REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; body: pickled reason
+
+PROGRESS = 44  #: b: rows done within the running chunk
+NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: pickled object
+
+# flags
+LAST = 1  #: CHUNK: the last of its feeder, ends with the STOP row; through 1.0's door
+LISTED = 2  #: CHUNK: goes through 1.0's door: rows come as a list behind a header
+FINAL = 4  #: OUTPUT: ends the cycle, whose only lease is `a`
+HEADED = 8  #: OUTPUT: 1.0's [header, row]
+NOWAIT = 16  #: PUT: answer at once, also when the queue is full
+
+# orders in CONTROL
+ORDER_STOP = 1  #: leave after the running cycle
+ORDER_RECALL = 2  #: give back what is not taken yet of queue `queue`
+ORDER_CANCEL = 3  #: the chunk under lease `b` is not wanted any more
+ORDER_PAUSE = 4
+ORDER_RESUME = 5
+ORDER_RESTART = 6
+
+# questions in ASK
+ASK_EMPTY = 1
+ASK_FULL = 2
+ASK_SIZE = 3
+ASK_WITHDRAW = 5  #: take back the put under this request; the answer says whether it had gone in
+ASK_NOW = 4  #: send an item at once if there is one; the answer says whether
+
+
+class Message(NamedTuple):
+    """One message on the wire; the meaning of the numbers depends on the kind."""
+
+    kind: int
+    queue: int = 0
+    a: int = 0
+    b: int = 0
+    c: int = 0
+    flags: int = 0
+    body: bytes = b""

@@ -1,0 +1,138 @@
+"""The results of one feed: by ticket, each once; as they come or in order; what is missing."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .record import NamedTuple
+from .ticket import Ticket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Result(NamedTuple):
+    """What a worker made of a chunk: `for ticket, value in feed`."""
+
+    ticket: Ticket
+    value: Any
+
+
+class Failure(NamedTuple):
+    """A chunk that was given up: its rows, the error, why, how often it was tried, what the worker printed."""
+
+    ticket: Ticket
+    rows: Any
+    error: BaseException
+    cause: str
+    attempts: int
+    output_tail: str = ""
+
+
+class Results:
+    """Takes what finishes under its number and gives it out once.
+
+    `ordered` holds back what comes early. `taken` counts what was given out, dropped or failed: the feeder
+    stays a bounded number of chunks ahead of it.
+    """
+
+    __slots__ = (
+        "_early", "_finished", "_order_next", "_ready", "_seen_below", "failures", "finished", "kept", "ordered",
+        "taken",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.ordered = False
+        self.kept = True  #: False: nobody will iterate, results are dropped as they come
+        self.finished = 0
+        self.taken = 0
+        self.failures: list[Failure] = []
+        self._ready: deque[tuple[int, Any]] = deque()
+        self._early: dict[int, Any] = {}
+        self._finished: set[int] = set()  # above the watermark
+        self._order_next = 0
+        self._seen_below = 0  # every number below is finished
+
+    def add(self, number: int, outputs: Any) -> bool:
+        """A chunk is done; False when that number was finished before."""
+        if not self._finish(number):
+            return False
+        if not self.kept:
+            self.taken += 1
+        elif self.ordered:
+            self._early[number] = outputs
+            self._advance()
+        else:
+            self._ready.append((number, outputs))
+        return True
+
+    def fail(self, number: int, failure: Failure) -> bool:
+        """A chunk is given up; False when that number was finished before."""
+        if not self._finish(number):
+            return False
+        self.failures.append(failure)
+        self.taken += 1
+        if self.ordered:
+            self._early[number] = _SKIPPED
+            self._advance()
+        return True
+
+    def order(self) -> None:
+        """From now on give out in order of the tickets; before the first result was taken."""
+        if self.ordered:
+            return
+        self.ordered = True
+        for number, outputs in self._ready:
+            self._early[number] = outputs
+        for failure in self.failures:
+            self._early[failure.ticket.number] = _SKIPPED
+        self._ready.clear()
+        self._advance()
+
+    def open_window(self) -> None:
+        """Nobody iterates: drop what waits and whatever comes."""
+        self.kept = False
+        self.taken += len(self._ready) + sum(1 for value in self._early.values() if value is not _SKIPPED)
+        self._ready.clear()
+        self._early.clear()
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._ready)
+
+    def pop(self) -> tuple[int, Any]:
+        """The next (number, outputs); raises IndexError when none is ready."""
+        entry = self._ready.popleft()
+        self.taken += 1
+        return entry
+
+    def missing(self, cut: int) -> list[int]:
+        """The numbers below `cut` that are not finished."""
+        return [number for number in range(self._seen_below, cut) if number not in self._finished]
+
+    def _finish(self, number: int) -> bool:
+        if number < self._seen_below or number in self._finished:
+            return False
+        self.finished += 1
+        if number == self._seen_below:
+            number += 1
+            finished = self._finished
+            while number in finished:
+                finished.remove(number)
+                number += 1
+            self._seen_below = number
+        else:
+            self._finished.add(number)
+        return True
+
+    def _advance(self) -> None:
+        early = self._early
+        while self._order_next in early:
+            outputs = early.pop(self._order_next)
+            if outputs is not _SKIPPED:
+                self._ready.append((self._order_next, outputs))
+            self._order_next += 1
+
+
+_SKIPPED = object()

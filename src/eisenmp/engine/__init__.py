@@ -1,0 +1,1 @@
+"""Placement, transport and process life; no policy."""

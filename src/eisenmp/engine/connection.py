@@ -1,0 +1,122 @@
+"""The manager's end of the stream to one worker: never blocks."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from ..wire.frames import FrameReader, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket as Socket
+    from collections.abc import Sequence
+
+    from ..core.messages import Message
+    from ..wire.platform import Poller
+
+READ_SIZE = 1 << 16
+WRITE_MAX = 1 << 20
+
+
+class Connection:
+    """Sends at once what the socket takes and the rest when it can be written again."""
+
+    def __init__(self, wid: int, poller: Poller) -> None:
+        self.wid = wid
+        self.socket: Socket | None = None
+        self.ended = False  #: nothing more comes
+        self._poller = poller
+        self._reader = FrameReader()
+        self._lock = threading.Lock()
+        self._unsent: deque[memoryview] = deque()
+        self._waiting = False
+
+    def attach(self, socket: Socket, token: object) -> None:
+        """From now on talk over `socket`; what was sent before goes out first."""
+        socket.setblocking(False)
+        with self._lock:
+            self.socket = socket
+            self._poller.add(socket.fileno(), token)
+            self._write()
+
+    def send(self, messages: Sequence[Message]) -> None:
+        buffers = encode(messages)
+        with self._lock:
+            if self.ended:
+                return
+            self._unsent.extend(map(memoryview, buffers))
+            if not self._waiting:
+                self._write()
+
+    def writable(self) -> None:
+        """The socket takes more."""
+        with self._lock:
+            if not self.ended:
+                self._write()
+
+    def _write(self) -> None:
+        socket, unsent = self.socket, self._unsent
+        if socket is None:
+            return
+        try:
+            while unsent:
+                sent = socket.send(unsent[0][:WRITE_MAX])
+                if sent == len(unsent[0]):
+                    unsent.popleft()
+                else:
+                    unsent[0] = unsent[0][sent:]
+        except BlockingIOError:
+            if not self._waiting:
+                self._waiting = True
+                self._poller.writing(socket.fileno(), True)
+            return
+        except OSError:
+            # the worker is gone; that is reported when its process has ended
+            unsent.clear()
+        if self._waiting:
+            self._waiting = False
+            self._poller.writing(socket.fileno(), False)
+
+    def receive(self) -> list[Message]:
+        """What has come; raises FrameError on bytes that are no frames."""
+        if self.socket is None or self.ended:
+            return []
+        try:
+            data = self.socket.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            self.end()
+            return []
+        return self._reader.feed(data)
+
+    def drain(self) -> list[Message]:
+        """All that a worker sent before it ended."""
+        messages: list[Message] = []
+        while self.socket is not None and not self.ended:
+            try:
+                data = self.socket.recv(READ_SIZE)
+            except OSError:
+                break
+            if not data:
+                break
+            messages.extend(self._reader.feed(data))
+        return messages
+
+    def end(self) -> None:
+        """Take no part in the loop any more."""
+        with self._lock:
+            if not self.ended:
+                self.ended = True
+                self._unsent.clear()
+                if self.socket is not None:
+                    self._poller.remove(self.socket.fileno())
+
+    def close(self) -> None:
+        self.end()
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None

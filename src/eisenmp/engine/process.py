@@ -1,0 +1,109 @@
+"""Starting the interpreter of a worker, and learning how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..core.record import NamedTuple
+from ..wire import platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .base import Launch
+
+HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+#: `-m` would import runpy, which costs 3 ms, and put the working directory first on the path
+CODE = "import sys;sys.path.insert(0,sys.argv.pop(1));from eisenmp.child.__main__ import main;main()"
+
+
+class Ends(NamedTuple):
+    """The worker's ends of its descriptors."""
+
+    socket: int
+    life_line: int
+    output: int
+
+
+def interpreter_flags() -> list[str]:
+    """The options of this interpreter that a worker should run under too."""
+    flags = sys.flags
+    options = ["-P"]
+    if flags.optimize:
+        options.append("-" + "O" * flags.optimize)
+    if flags.no_user_site:
+        options.append("-s")
+    if flags.ignore_environment:
+        options.append("-E")
+    if flags.no_site:
+        options.append("-S")
+    if flags.dont_write_bytecode:
+        options.append("-B")
+    if flags.bytes_warning:
+        options.append("-" + "b" * flags.bytes_warning)
+    options.extend(f"-W{option}" for option in sys.warnoptions)
+    for name, value in sys._xoptions.items():
+        options.append(f"-X{name}" if value is True else f"-X{name}={value}")
+    return options
+
+
+def command(name: str, arguments: Sequence[str]) -> list[str]:
+    """The command line of a worker; its name stands there for `ps`."""
+    return [sys.executable, *interpreter_flags(), "-c", CODE, HERE, *arguments, f"eisenmp:{name}"]
+
+
+def spawn(launch: Launch, ends: Ends) -> int:
+    """Start the interpreter with the ends, in a process group of its own; returns the pid.
+
+    Descriptors are handed over by file actions, never by making them inheritable: a process that another
+    thread starts at the same moment must not get them. Affinity is inherited from the starting thread.
+    """
+    arguments = command(launch.name, ["fd", str(ends.socket), str(ends.life_line)])
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    actions = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, ends.output, 1)]
+    actions.append((os.POSIX_SPAWN_DUP2, ends.output, 2))
+    for descriptor in (ends.socket, ends.life_line, *launch.descriptors):
+        actions.append((os.POSIX_SPAWN_DUP2, descriptor, descriptor))
+    bound = getattr(os, "sched_getaffinity", lambda pid: None)(0) if launch.cores else None
+    try:
+        if bound is not None:
+            platform.set_affinity(launch.cores)
+        return os.posix_spawn(
+            sys.executable, arguments, dict(launch.environment), file_actions=actions, setpgroup=0
+        )
+    finally:
+        if bound is not None:
+            platform.set_affinity(tuple(bound))
+        os.close(nothing)
+
+
+def exit_code(pid: int, wait: bool) -> int | None:
+    """Reap a child of this process: its exit code, negative for a signal; None when someone else did."""
+    try:
+        ended, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Signal the process group that the worker leads."""
+    for target in (-pid, pid):
+        try:
+            os.kill(target, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+        return
+
+
+def high(descriptor: int) -> int:
+    """The descriptor, moved out of the way of 0, 1 and 2, which the worker has its own for."""
+    if descriptor > 2:
+        return descriptor
+    import fcntl
+
+    moved: int = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return moved

@@ -1,0 +1,1 @@
+"""The manager: feeds, dispatcher, events."""

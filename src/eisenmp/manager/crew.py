@@ -1,0 +1,172 @@
+"""The slots of a manager and the processes in them. A slot keeps its number, id and name over restarts."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import count
+from os import environ
+
+from ..child.spec import Spec
+from ..core.messages import ORDER_STOP, Message
+from ..core import messages as m
+from ..engine.base import Launch
+from ..wire.pickles import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..child.loader import Source
+    from ..core.queues import QueueNames
+    from ..core.settings import Settings
+    from ..engine.base import Engine, Exit
+
+TAIL_LINES = 20
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "BLIS_NUM_THREADS",
+)  # fmt: skip
+
+_worker_ids = count(1)  # goes on rising over all managers of the program, as in 1.0
+
+
+class Slot:
+    """One place for a worker."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.worker_id = next(_worker_ids)
+        self.name = f"Process-{self.worker_id}"
+        self.wid = 0  #: of the process in it now; 0 when there is none
+        self.pid = 0
+        self.exitcode: int | None = None
+        self.ready = False  #: the worker has loaded
+        self.is_chunk_worker = False
+        self.left = False  #: the worker will not be called again
+        self.retired = False  #: no replacement is wanted
+        self.dismissed = False  #: ended by the program: for good, and a death all the same
+        self.restart_reason = ""
+        self.start_failures = 0
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+    @property
+    def alive(self) -> bool:
+        return self.wid != 0
+
+    @property
+    def over(self) -> bool:
+        """No process is in it and none will be."""
+        return not self.wid and (self.left or self.retired)
+
+
+class Crew:
+    """All slots: starts processes, finds slots by process."""
+
+    def __init__(self, engine: Engine, manager: str, settings: Settings, names: QueueNames) -> None:
+        self.slots: list[Slot] = []
+        self.sources: tuple[Source, ...] = ()
+        self.variables = b""
+        self.tools: list[bytes] = []
+        self.contract = ""
+        self.descriptors: tuple[int, ...] = ()
+        self._engine = engine
+        self._manager = manager
+        self.settings = settings
+        self._names = names
+        self._by_wid: dict[int, Slot] = {}
+        self._wids = count(1)
+        self._sys_path: tuple[str, ...] = ()
+
+    def add_slot(self) -> Slot:
+        slot = Slot(len(self.slots))
+        self.slots.append(slot)
+        return slot
+
+    def find(self, wid: int) -> Slot | None:
+        """The slot of a process; None when the process has been replaced or is gone."""
+        return self._by_wid.get(wid)
+
+    def alive(self) -> Iterator[Slot]:
+        return (slot for slot in self.slots if slot.alive)
+
+    @property
+    def over(self) -> bool:
+        return all(slot.over for slot in self.slots)
+
+    def reserve(self, slot: Slot) -> int:
+        """A number for the next process of the slot; never used twice."""
+        slot.wid = next(self._wids)
+        self._by_wid[slot.wid] = slot
+        return slot.wid
+
+    def spawn(self, slot: Slot, sys_path: tuple[str, ...], procs: int) -> None:
+        """Start the process that was reserved for the slot."""
+        slot.ready = slot.left = False
+        slot.exitcode = None
+        slot.restart_reason = ""
+        cores = cores_of(self.settings.pin, slot.number)
+        spec = Spec(
+            manager=self._manager,
+            wid=slot.wid,
+            slot=slot.number,
+            name=slot.name,
+            worker_id=slot.worker_id,
+            sources=self.sources,
+            queues=tuple(self._names),
+            variables=self.variables,
+            sys_path=sys_path,
+            tools=tuple(self.tools),
+            cores=cores,
+            contract=self.contract,
+        )
+        launch = Launch(
+            spec=dumps(spec, "the settings of the worker"),
+            name=slot.name,
+            environment=environment(self.settings.threads_max, procs),
+            cores=cores,
+            descriptors=self.descriptors,
+        )
+        slot.pid = self._engine.spawn(slot.wid, launch)
+
+    def gone(self, wid: int, exit: Exit) -> Slot | None:
+        """A process has ended; returns its slot, which is empty now."""
+        slot = self._by_wid.pop(wid, None)
+        if slot is not None:
+            slot.wid = 0
+            slot.exitcode = exit.code
+        return slot
+
+    def order_stop(self, slot: Slot) -> None:
+        """Tell the worker to leave after its running cycle."""
+        if slot.wid:
+            self._engine.send(slot.wid, [Message(m.CONTROL, a=ORDER_STOP)])
+
+
+def cores_of(pin: object, number: int) -> tuple[int, ...]:
+    """The cores that a slot is bound to; none for all."""
+    if pin == "none" or pin is None:
+        return ()
+    if pin == "core":
+        from ..engine.cpus import usable_cores
+
+        cores = usable_cores()
+    else:
+        cores = tuple(pin)  # type: ignore[arg-type]
+    return (cores[number % len(cores)],) if cores else ()
+
+
+def environment(threads_max: int | None, procs: int) -> dict[str, str]:
+    """The environment of a worker: the manager's, with the threads of BLAS and OpenMP shared out.
+
+    A variable that the user has set stays as it is, unless `threads_max` was given.
+    """
+    variables = dict(environ)
+    if threads_max is None:
+        from ..engine.cpus import usable_cpus
+
+        share = str(max(1, usable_cpus() // max(1, procs)))
+        for name in THREAD_VARIABLES:
+            variables.setdefault(name, share)
+    else:
+        variables.update(dict.fromkeys(THREAD_VARIABLES, str(threads_max)))
+    return variables

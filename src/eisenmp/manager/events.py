@@ -1,0 +1,108 @@
+"""Everything that happens, as frozen events. `emp.on(ChunkDone, call)`: the call comes from the manager's loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.ticket import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Any event; subscribe to this class to get all."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted(Event):
+    """The process of a slot was started."""
+
+    slot: int
+    name: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady(Event):
+    """The worker has loaded its modules."""
+
+    slot: int
+    name: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied(Event):
+    """The process of a slot ended without having been told to."""
+
+    slot: int
+    name: str
+    pid: int
+    exitcode: int | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLeft(Event):
+    """The worker returned something false, or was told to leave."""
+
+    slot: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSent(Event):
+    """A chunk was leased to the worker of a slot."""
+
+    ticket: Ticket
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDone(Event):
+    """A chunk is done; `rows` as far as the manager counted them."""
+
+    ticket: Ticket
+    slot: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFailed(Event):
+    """A chunk was given up."""
+
+    ticket: Ticket
+    slot: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowsDone(Event):
+    """A worker said that it is done with rows of its running chunk."""
+
+    slot: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnded(Event):
+    """The source of a feed has ended, was cancelled, or raised."""
+
+    feed: int
+    queue: str
+    chunks: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLine(Event):
+    """Lines that a worker printed."""
+
+    slot: int
+    name: str
+    stream: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerStopped(Event):
+    """No process of the manager runs any more."""

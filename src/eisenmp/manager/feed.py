@@ -1,0 +1,333 @@
+"""What `emp.feed(...)` returns: the results of one source, as they come or in order."""
+
+from __future__ import annotations
+
+from ..core import messages as m
+from ..core.results import Failure, Result, Results
+from ..core.ticket import Ticket
+from ..wire.pickles import loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ..core.ledger import Parcel
+    from ..core.ledger import Queue as LedgerQueue
+    from ..core.queues import QueueName
+    from .cause import Blame
+    from .dispatcher import Dispatcher
+
+
+class Feed:
+    """One source on its way through the workers.
+
+    Iterate for `Result(ticket, value)` as chunks finish, or `.in_order()`; or `.wait()` when results are not
+    needed. The value is what the worker sent for the chunk: None for nothing, the value for one output, a list
+    for several. A chunk that fails ends the iteration with `WorkerFailed` or `WorkerDied`, a source that
+    raises with `FeedError`.
+    """
+
+    def __init__(self, number: int, queue: QueueName, dispatcher: Dispatcher, *, listed: bool, skip: bool) -> None:
+        self.number = number
+        self.queue = queue
+        self.listed = listed
+        self._skip = skip
+        self._dispatcher = dispatcher
+        self._ledger_queue: LedgerQueue = dispatcher.ledger.queues[queue.index]
+        self._results = Results()
+        self._iterating = False
+        self._cut = 0
+        self._rows_cut = 0
+        self._size: int | None = None
+        self._rows_of: dict[int, int] = {}
+        self._rows_done = 0
+        self._source_ended = False
+        self._expected: int | None = None
+        self._error: BaseException | Blame | None = None
+        self._source_error: BaseException | None = None
+        self._error_ticket: Ticket | None = None
+        self._cancelled = False
+        self._failed: list[tuple[int, bytes | None, Any, Blame]] = []
+        if listed:
+            self._results.kept = False
+
+    # for users
+
+    @property
+    def expected(self) -> int | None:
+        """How many tickets there will be, when the number of rows is known; else None until the source ends."""
+        return self._expected
+
+    @property
+    def missing(self) -> list[Ticket]:
+        """Tickets that were cut and are not done."""
+        return [Ticket(self.queue.name, number, self.number) for number in self._results.missing(self._cut)]
+
+    @property
+    def failed(self) -> list[Failure]:
+        """Chunks that were given up."""
+        failures = []
+        for number, body, rows, blame in list(self._failed):
+            ticket = Ticket(self.queue.name, number, self.number)
+            if body is not None:
+                rows = _rows(body)
+            error = blame.exception(ticket)
+            failures.append(Failure(ticket, rows, error, blame.cause, 1, blame.tail))
+        return failures
+
+    def __iter__(self) -> Iterator[Result]:
+        """Results as the chunks finish."""
+        return self._iterate(ordered=False)
+
+    def in_order(self) -> Iterator[Result]:
+        """Results in the order of the tickets, whatever order the chunks finish in."""
+        return self._iterate(ordered=True)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all chunks are done; results that nobody iterates are dropped.
+
+        False when `timeout` seconds passed first. Raises what ended the feed.
+        """
+        dispatcher = self._dispatcher
+        self.open_window()
+        if not dispatcher.pump.wait_until(lambda: self.is_over, timeout):
+            return False
+        self.raise_error()
+        return True
+
+    def cancel(self) -> None:
+        """Stop pulling the source, drop what waits; chunks that run may finish and do not count."""
+        dispatcher = self._dispatcher
+        with dispatcher.lock:
+            if not self.is_over:
+                self._cancelled = True
+                dispatcher.cancel_feed(self)
+        dispatcher.pump.interrupt()
+
+    @property
+    def done(self) -> int:
+        """How many chunks are done or given up."""
+        return self._results.finished
+
+    @property
+    def rows_done(self) -> int:
+        """How many rows the chunks that are done had."""
+        return self._rows_done
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        if self._error is not None or self._cancelled:
+            return True
+        return self._source_ended and self._results.finished >= self._cut
+
+    # iterating
+
+    def _iterate(self, ordered: bool) -> Iterator[Result]:
+        if self._iterating:
+            raise RuntimeError("the results of this feed are being iterated already")
+        if not self._results.kept:
+            raise RuntimeError("the results of this feed were not kept: it was waited for, or fed by run_q_feeder")
+        self._iterating = True
+        if ordered:
+            with self._dispatcher.lock:
+                self._results.order()
+        return self._generate()
+
+    def _generate(self) -> Iterator[Result]:
+        results, pump = self._results, self._dispatcher.pump
+        queue, feed = self.queue.name, self.number
+        try:
+            while True:
+                if not results.ready:
+                    pump.wait_until(lambda: results.ready or self.is_over)
+                    if not results.ready:
+                        break
+                number, outputs = results.pop()
+                pump.poke()
+                yield Result(Ticket(queue, number, feed), self._open(number, outputs))
+            self.raise_error()
+        finally:
+            if not self.is_over:
+                self.cancel()
+
+    def _open(self, number: int, outputs: list[m.Message]) -> Any:
+        if not outputs:
+            return None
+        try:
+            values = [
+                loads(message.body)[1] if message.flags & m.HEADED else loads(message.body)
+                for message in outputs
+            ]
+        except Exception as error:  # unpickling a user's object may raise anything
+            from ..errors import WorkerFailed
+
+            ticket = Ticket(self.queue.name, number, self.number)
+            raise WorkerFailed(
+                f"the result of ticket {number} of queue {self.queue.name!r} cannot be unpickled here: "
+                f"{type(error).__name__}: {error}",
+                ticket=ticket,
+            ) from error
+        return values[0] if len(values) == 1 else values
+
+    def raise_error(self) -> None:
+        """Raise what ended this feed, if anything did."""
+        self._dispatcher.unseen.pop(self.number, None)
+        error = self._error or self._source_error
+        if error is None:
+            return
+        if not isinstance(error, BaseException):
+            assert self._error_ticket is not None
+            error = self._error = error.exception(self._error_ticket)
+        raise error
+
+    # for the feeder
+
+    def room(self) -> bool:
+        """Whether the source may be pulled: as far ahead as the workers' credit, and no further."""
+        if self._error is not None or self._cancelled or self._dispatcher.stopping:
+            return True
+        queue = self._ledger_queue
+        return len(queue.waiting) < max(1, queue.maxsize) and self._ahead() < self._window()
+
+    def room_again(self) -> bool:
+        """Room for more than one chunk where many fit, so that the feeder is not woken for each."""
+        if self._error is not None or self._cancelled or self._dispatcher.stopping:
+            return True
+        queue, window = self._ledger_queue, self._window()
+        if queue.waiting and len(queue.waiting) >= max(1, queue.maxsize):
+            return False
+        crew = len(self._dispatcher.crew.slots)
+        flying = queue.credit + crew
+        if queue.waiting or (queue.in_flight > flying - flying // 4 and flying > 4):
+            return False
+        return self._ahead() <= window - window // 4
+
+    def _ahead(self) -> int:
+        return self._cut - self._results.taken
+
+    def _window(self) -> int:
+        return self._ledger_queue.credit + 2 * len(self._dispatcher.crew.slots) + 1
+
+    def cut(self, rows: int) -> int:
+        """A chunk was cut: the number of its ticket."""
+        number = self._cut
+        self._cut = number + 1
+        self._rows_cut += rows
+        if self._size is None:
+            self._size = rows
+        if rows != self._size:
+            self._rows_of[number] = rows
+        return number
+
+    def rows_of(self, number: int) -> int:
+        return self._rows_of.get(number, self._size or 0)
+
+    def expect(self, chunks: int) -> None:
+        self._expected = chunks
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the feeder should pull no more."""
+        return self._error is not None or self._cancelled or self._dispatcher.stopping
+
+    @property
+    def source_is_over(self) -> bool:
+        """Whether the source will not be pulled again."""
+        return self._source_ended
+
+    @property
+    def next_number(self) -> int:
+        return self._cut
+
+    @property
+    def chunk_seconds(self) -> float:
+        """The measured time of a chunk at the workers; 0.0 before the first."""
+        lines = self._ledger_queue.lines.values()
+        seconds = [line.credit.seconds for line in list(lines) if line.credit.seconds]
+        return sum(seconds) / len(seconds) if seconds else 0.0
+
+    @property
+    def starving(self) -> bool:
+        """Whether a worker waits for a chunk of this queue."""
+        return bool(self._ledger_queue.demand) and not self._ledger_queue.waiting
+
+    # for the dispatcher, under its lock
+
+    def finished(self, number: int, outputs: list[m.Message]) -> None:
+        if self._results.add(number, outputs):
+            self._rows_done += self._rows_of.pop(number, self._size or 0)
+            if self.listed:
+                for message in outputs:
+                    self._dispatcher.collector.output(message.body, bool(message.flags & m.HEADED))
+
+    def gave_up(self, parcel: Parcel, blame: Blame) -> None:
+        number = parcel.number
+        ticket = Ticket(self.queue.name, number, self.number)
+        self._failed.append((number, parcel.body, None, blame))
+        self._results.fail(number, ticket)
+        if not self._skip and self._error is None:
+            self.stop_with(blame, ticket)
+
+    def rows_lost(self, number: int, rows: Any, blame: Blame) -> None:
+        """Rows of a chunk that was never sent, because its source raised while it was cut."""
+        self._failed.append((number, None, rows, blame))
+
+    def stop_with(self, error: BaseException | Blame, ticket: Ticket | None = None) -> None:
+        """End this feed with an error; chunks that wait are dropped."""
+        if self._error is None and not self._cancelled:
+            self._error, self._error_ticket = error, ticket
+            self._dispatcher.cancel_feed(self)
+            if not self._iterating:
+                self._dispatcher.unseen[self.number] = self
+                shown = error if isinstance(error, BaseException) else error.exception(ticket or Ticket("", 0))
+                self._dispatcher.collector.feed_failed(shown)
+
+    def fail(self, error: BaseException) -> None:
+        if self._error is None and not self.is_over:
+            self._error = error
+
+    def dropped(self, number: int) -> None:
+        """A chunk of a feed that was cancelled is taken out of its queue; it stays missing."""
+
+    def abandoned(self) -> None:
+        """All workers have left. What is not done stays missing."""
+        if not self.is_over:
+            from ..errors import EisenmpError
+
+            missing = len(self._results.missing(self._cut))
+            self._error = EisenmpError(
+                f"all workers have left with {missing} tickets of queue {self.queue.name!r} not done"
+                + ("" if self._source_ended else " and its source not at the end")
+            )
+            self._dispatcher.collector.feed_failed(self._error)
+
+    def source_failed(self, error: BaseException) -> None:
+        """The source raised: what was sent is finished and given out, then the error comes."""
+        self._source_error = error
+        if not self._iterating:
+            self._dispatcher.unseen[self.number] = self
+            self._dispatcher.collector.feed_failed(error)
+
+    def source_ended(self) -> None:
+        self._source_ended = True
+        self._expected = self._cut
+
+    def open_window(self) -> None:
+        """Results that nobody iterates are dropped from now on."""
+        if not self._iterating:
+            with self._dispatcher.lock:
+                self._results.open_window()
+            self._dispatcher.pump.poke()
+
+    def __repr__(self) -> str:
+        state = "over" if self.is_over else "running"
+        return f"<eisenmp.Feed {self.number} into {self.queue.name!r}: {self.done} of {self._cut} chunks, {state}>"
+
+
+def _rows(body: bytes) -> Any:
+    try:
+        return loads(body)
+    except Exception as error:  # unpickling a user's rows may raise anything
+        return f"<rows that cannot be unpickled here: {type(error).__name__}: {error}>"

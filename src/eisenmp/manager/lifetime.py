@@ -1,0 +1,60 @@
+"""Managers end with the program: at interpreter exit, and never by a copy of the program made by os.fork()."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from threading import Lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .mp import Mp
+
+_live: dict[Mp, int] = {}
+_lock = Lock()
+_hooked = False
+
+
+def register(manager: Mp) -> None:
+    """See to it that the manager is ended when the interpreter exits."""
+    global _hooked
+    with _lock:
+        _live[manager] = os.getpid()
+        if not _hooked:
+            _hooked = True
+            atexit.register(_at_exit)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_after_fork)
+
+
+def unregister(manager: Mp) -> None:
+    with _lock:
+        _live.pop(manager, None)
+
+
+def pid_of(manager: Mp) -> int | None:
+    """The process that the manager belongs to; None when it is not open."""
+    return _live.get(manager)
+
+
+def _at_exit() -> None:
+    """Managers with idle chunk workers are stopped; those with an open feed or inside a server are waited for."""
+    for manager in list(_live):
+        try:
+            manager.at_exit()
+        except KeyboardInterrupt:
+            manager.stop(grace=0.0)
+        except Exception as error:  # what ended a feed is said; the exit goes on
+            import sys
+
+            print(f"eisenmp: {type(error).__name__}: {error}", file=sys.stderr)
+            manager.stop(grace=0.0)
+
+
+def _after_fork() -> None:
+    """In the child of a fork the managers are dead: their descriptors are closed and nothing else is done."""
+    global _lock
+    _lock = Lock()
+    for manager in list(_live):
+        manager.engine.abandon()
+    _live.clear()

@@ -1,0 +1,52 @@
+"""`imap` and `imap_unordered`: row by row, for those who come from `Pool.imap`."""
+
+from __future__ import annotations
+
+from ..child.contracts import ROW
+from ..core.chunk import Cutter, is_sliceable
+from .mp import Mp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeVar
+
+    Row = TypeVar("Row")
+    Value = TypeVar("Value")
+
+
+def imap(
+    function: Callable[[Row], Value] | str, rows: Iterable[Row], *, rows_max: int | str = "auto", **settings: Any
+) -> Iterator[Value]:
+    """`function(row)` for every row, in order, computed by workers on every core.
+
+    Lazy: rows are pulled no further ahead than the workers' credit, processes start with the first `next()`
+    and end with the iterator. `function` may also be text, such as 'file.py:name'. Settings as for `Mp`.
+    Raises TypeError at once for rows that cannot be iterated, WorkerFailed when the function raises.
+    """
+    return _imap(function, rows, rows_max, settings, ordered=True)
+
+
+def imap_unordered(
+    function: Callable[[Row], Value] | str, rows: Iterable[Row], *, rows_max: int | str = "auto", **settings: Any
+) -> Iterator[Value]:
+    """Like `imap`, but values come as they are computed."""
+    return _imap(function, rows, rows_max, settings, ordered=False)
+
+
+def _imap(
+    function: Any, rows: Any, rows_max: int | str, settings: dict[str, Any], *, ordered: bool
+) -> Iterator[Any]:
+    if not is_sliceable(rows):
+        rows = iter(rows)
+    Cutter(rows)
+    manager = Mp(function, rows_max=rows_max, **settings)
+    manager.contract = ROW
+    return _values(manager, rows, ordered)
+
+
+def _values(manager: Mp, rows: Any, ordered: bool) -> Iterator[Any]:
+    with manager:
+        feed = manager.feed(rows)
+        for result in feed.in_order() if ordered else feed:
+            yield from result.value

@@ -1,0 +1,562 @@
+"""`Mp`, the manager: feeds any generator to workers on every core."""
+
+from __future__ import annotations
+
+import threading
+from itertools import count
+from os import getpid
+
+from ..core import queues as queue_names
+from ..core.ledger import Ledger
+from ..core.queues import QueueNames
+from ..core.settings import Settings, split_attributes
+from ..errors import EisenmpError, SettingsError, Stopped
+from ..wire.pickles import Unpicklable, dumps
+from . import lifetime
+from .collector import INFO, OUTPUT, PRINT, PROCESS, Collector
+from .crew import Crew
+from .dispatcher import Dispatcher
+from .door import Door
+from .feed import Feed
+from .feeder import Feeder
+from .legacy import Boxes
+from .queue import Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Self
+
+    from ..core.queues import QueueName
+    from ..engine.base import Engine
+
+OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
+DEFAULT_GRACE = 10.0
+_feed_numbers = count(1)
+_manager_numbers = count(1)
+
+
+class Mp(Door):
+    """A manager of worker processes.
+
+    `worker_modules`: the worker first ('file.py:name', 'pkg.mod:name', a function, `Remote(…)`, or a dict of
+    1.0), then its mates. `engine`: 'local' (default), 'inline', or an object that is one. Settings by name,
+    see `eisenmp.Settings`; an unknown one raises SettingsError that names the nearest.
+
+        with eisenmp.Mp("primes.py:find", rows_max=42) as emp:
+            for ticket, primes in emp.feed(range(10_000)):
+                ...
+    """
+
+    def __init__(self, *worker_modules: Any, engine: str | Engine = "local", **settings: Any) -> None:
+        from os import environ
+
+        self.settings = Settings.from_keywords(settings, environ)
+        self._modules: list[Any] = list(worker_modules)
+        self._engine_wanted = engine
+        self._variables: dict[str, Any] = dict(self.settings.variables)
+        self._names = QueueNames()
+        self._queues: dict[int, Queue] = {}
+        self._tools: list[bytes] = []
+        self._subscribers: dict[str, list[Callable[[Any], None]]] = {}
+        self._feeders: list[Feeder] = []
+        self._started = False
+        self._ended = False
+        self._listed = False
+        self._progress: Any = None
+        self._early: list[tuple[Any, ...]] = []
+        self.boxes = Boxes()
+        self.uid = f"{getpid()}-{next(_manager_numbers)}"
+        self.own_queues = OWN_QUEUES
+        self.contract = ""
+        self._set_up()
+        self._door_init()
+
+    # parts
+
+    def _set_up(self) -> None:
+        """The parts of one run; made again when a manager that has ended is started again."""
+        self.engine = make_engine(self._engine_wanted)
+        self._crew = Crew(self.engine, self.uid, self.settings, self._names)
+        self._ledger = Ledger()
+        for name in self._names:
+            self._ledger.queue_made(name.index, name.maxsize)
+        self.collector = Collector(self.settings, self.boxes, self._stop_worker)
+        self.dispatcher = Dispatcher(self.engine, self._ledger, self._crew, self.collector)
+        self.dispatcher.on_all_gone = self._print_end
+        self.collector.on_idle = self.dispatcher.pump.interrupt
+        self._opened = False
+        self._closing_lock = threading.Lock()
+
+    def _renew(self) -> None:
+        """New parts, by the settings of now; what was put into queues before the start stays there."""
+        waiting = [queue.waiting for queue in self._ledger.queues.values()]
+        self._set_up()
+        for queue, kept in zip(self._ledger.queues.values(), waiting, strict=True):
+            queue.waiting.extend(parcel for parcel in kept if not parcel.feed)
+
+    def _apply_settings(self) -> None:
+        settings, ledger = self.settings, self._ledger
+        ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised
+        ledger.tokens = not settings.stop_msg_disable
+        self._crew.settings = self.collector.settings = settings
+        self.dispatcher.start_timeout = settings.start_timeout
+
+    # life
+
+    def start(self, **attributes: Any) -> Self:
+        """Start the workers and return at once.
+
+        The attributes are the door of 1.0: `emp.start(**modConf.__dict__)`. Its upper-case names are settings,
+        everything else goes to the toolbox. Raises SettingsError and LoadError before any process starts.
+        """
+        if self._started and not self._ended:
+            raise EisenmpError("this manager is started already")
+        if attributes or not self._modules:
+            self._take_attributes(attributes)
+        if self._ended:
+            self._ended = False
+            self._renew()
+        self._apply_settings()
+        self._resolve_sources()
+        self._started = True
+        if self._listed:
+            self._door_started(attributes)
+        self._open()
+        self._start_crew()
+        self._door_crew_started()
+        return self
+
+    def _take_attributes(self, attributes: Mapping[str, Any]) -> None:
+        import warnings
+        from os import environ
+
+        self._listed = True
+        self.settings, variables, notes = split_attributes(attributes, environ, base=self.settings)
+        for note in notes:
+            warnings.warn(note, stacklevel=3)
+        self._variables = {**self.settings.variables, **variables}
+        if "worker_modules" in variables:
+            self._modules = list(variables["worker_modules"] or [])
+
+    def _resolve_sources(self) -> None:
+        from .source import resolve_all
+
+        self._crew.contract = self.contract
+        self._crew.sources = resolve_all(self._modules)
+        try:
+            self._crew.variables = dumps(self._variables, "variables")
+        except Unpicklable as error:
+            raise SettingsError(str(error)) from error
+        self._crew.tools = list(self._tools)
+
+    def _open(self) -> None:
+        if self._opened:
+            return
+        self._opened = True
+        self.engine.open()
+        queue_names.register_resolver(self.uid, self._find_queue)
+        lifetime.register(self)
+        self.dispatcher.pump.start()
+
+    def pump_running(self) -> None:
+        """Make sure that somebody drives the loop when nobody waits."""
+        self._open()
+
+    def _start_crew(self) -> None:
+        dispatcher, crew = self.dispatcher, self._crew
+        dispatcher.freeze_path()
+        procs = self.procs
+        if self._listed:
+            self._announce(procs)
+        with dispatcher.lock:
+            if crew.sources:
+                for _ in range(procs):
+                    crew.add_slot()
+                for slot in crew.slots:
+                    dispatcher.start_slot(slot)
+            if self._subscribers:
+                dispatcher.emit = self._emit
+        self._start_progress()
+
+    @property
+    def procs(self) -> int:
+        """How many workers there are to be."""
+        if self.settings.procs_max is not None:
+            return self.settings.procs_max
+        from ..engine.cpus import usable_cpus
+
+        return usable_cpus()
+
+    def __enter__(self) -> Self:
+        if not self._started:
+            self.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self._leave()
+        else:
+            self.stop(grace=0.0 if isinstance(error, KeyboardInterrupt) else self.settings.grace)
+
+    def _leave(self) -> None:
+        try:
+            self._wait_for_feeds(None)
+            self._say_goodbye()
+            self._stop_servers()
+            self._wait_for_crew(None)
+        except BaseException:
+            self.stop()
+            raise
+        self.stop()
+        self._raise_failure()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for all feeds, then for the workers to leave; for servers until they are stopped.
+
+        Raises TimeoutError after `timeout` seconds, and what ended a feed that nobody iterates.
+        """
+        from time import monotonic
+
+        if not self._started or self._ended:
+            self._raise_failure()
+            return
+        until = None if timeout is None else monotonic() + timeout
+        self._wait_for_feeds(until)
+        self._say_goodbye()
+        self._wait_for_crew(until)
+        self.stop()
+        self._raise_failure()
+
+    def stop(self, *, grace: float | None = None) -> None:
+        """Stop all workers: running chunks have `grace` seconds (default: the setting), then SIGTERM, then SIGKILL.
+
+        Returns when no process, thread or descriptor of this manager is left. May be called again.
+        """
+        if not self._opened or self._ended or getpid() != lifetime.pid_of(self):
+            return
+        with self._closing_lock:
+            if self._ended:
+                return
+            self._stop(self.settings.grace if grace is None else grace)
+
+    def _stop(self, grace: float) -> None:
+        dispatcher = self.dispatcher
+        with dispatcher.lock:
+            dispatcher.stop_workers()
+            feeds = list(dispatcher.feeds.values())
+        for feed in feeds:
+            feed.fail(Stopped("the manager was stopped"))
+        dispatcher.pump.interrupt()
+        self._end_workers(grace)
+        self._join_feeders()
+        self._print_end()
+        self._end_progress()
+        self.collector.close()
+        dispatcher.close()
+        self.engine.close(0.0)
+        queue_names.unregister_resolver(self.uid)
+        lifetime.unregister(self)
+        self._ended = True
+        self._door_ended()
+
+    def _end_workers(self, grace: float) -> None:
+        crew, pump = self._crew, self.dispatcher.pump
+
+        def gone() -> bool:
+            return not any(slot.alive for slot in crew.slots)
+
+        if pump.wait_until(gone, grace):
+            return
+        for slot in crew.alive():
+            self.engine.terminate(slot.wid)
+        if pump.wait_until(gone, min(1.0, grace)):
+            return
+        for slot in crew.alive():
+            self.engine.kill(slot.wid)
+        pump.wait_until(gone, DEFAULT_GRACE)
+
+    def _join_feeders(self) -> None:
+        import warnings
+
+        for feeder in self._feeders:
+            feeder.thread.join(FEEDER_PATIENCE)
+            if feeder.thread.is_alive():
+                warnings.warn(
+                    f"the generator of queue {feeder.feed.queue.name!r} does not return from next(): "
+                    "its thread is left behind",
+                    stacklevel=4,
+                )
+        self._feeders = [feeder for feeder in self._feeders if feeder.thread.is_alive()]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the manager is stopped or stopping."""
+        return self._ended or self.dispatcher.stopping
+
+    def check_open(self) -> None:
+        """Raise Stopped once the manager is stopped."""
+        if self.ended:
+            raise Stopped("the manager is stopped")
+
+    def at_exit(self) -> None:
+        """The interpreter exits: stop, unless a feed is open or a worker is inside a server."""
+        if not self.dispatcher.feeds and all(
+            slot.is_chunk_worker or not slot.alive for slot in self._crew.slots
+        ):
+            self.stop()
+        else:
+            self.join()
+
+    # waiting
+
+    def _wait_for_feeds(self, until: float | None) -> None:
+        for feed in list(self.dispatcher.feeds.values()):
+            feed.open_window()
+        feeds = self.dispatcher.feeds
+        self._wait(lambda: not feeds, until, "the feeds")
+
+    def _say_goodbye(self) -> None:
+        """No feed will follow: tokens for workers that wait, the order to leave for chunk workers."""
+        dispatcher = self.dispatcher
+        with dispatcher.lock:
+            dispatcher.closing = True
+            for index in list(self._ledger.queues):
+                dispatcher.execute(self._ledger.feed_ended(index, KEEPER))
+            for slot in self._crew.slots:
+                if slot.is_chunk_worker and slot.ready:
+                    self._crew.order_stop(slot)
+
+    def _stop_servers(self) -> None:
+        """Leaving `with`: what does not wait for chunks is stopped too."""
+        with self.dispatcher.lock:
+            for slot in self._crew.slots:
+                self._crew.order_stop(slot)
+
+    def _wait_for_crew(self, until: float | None) -> None:
+        crew, collector = self._crew, self.collector
+        self._wait(lambda: crew.over and collector.idle, until, "the workers")
+
+    def _wait(self, ready: Callable[[], bool], until: float | None, what: str) -> None:
+        from time import monotonic
+
+        timeout = None if until is None else max(0.0, until - monotonic())
+        if not self.dispatcher.pump.wait_until(ready, timeout):
+            raise TimeoutError(f"{what} did not end within the timeout")
+
+    def _raise_failure(self) -> None:
+        """Raise what ended the manager, or a feed whose error nobody has seen."""
+        dispatcher = self.dispatcher
+        if dispatcher.error is not None:
+            raise dispatcher.error
+        for feed in list(dispatcher.unseen.values()):
+            feed.raise_error()
+
+    # feeding
+
+    def feed(
+        self,
+        rows: Iterable[Any],
+        queue: Queue | str | None = None,
+        *,
+        rows_max: int | str | None = None,
+        total: int | None = None,
+    ) -> Feed:
+        """Feed rows to the workers, in chunks of `rows_max`; returns the Feed, whose results may be iterated.
+
+        `rows`: any iterable. Sequences that can be sliced reach the workers as slices. `total`: how many rows
+        a generator will yield, for `expected` and the progress bar. Raises TypeError for what is no iterable.
+        """
+        self._check_started()
+        entry = self._entry(queue)
+        size = self.settings.rows_max if rows_max is None else self.settings.replace(rows_max=rows_max).rows_max
+        return self._feed(rows, entry, size, total, listed=False)
+
+    def _feed(
+        self, rows: Iterable[Any], entry: QueueName, size: int | str, total: int | None, *, listed: bool
+    ) -> Feed:
+        self.check_open()
+        dispatcher = self.dispatcher
+        if dispatcher.closing:
+            raise Stopped("the manager is ending: join was called")
+        feed = Feed(
+            next(_feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
+        )
+        feeder = Feeder(feed, rows, dispatcher, size, total)
+        with dispatcher.lock:
+            if dispatcher.error is not None:
+                raise dispatcher.error
+            dispatcher.feeds[feed.number] = feed
+            if not listed:
+                # workers stay up between the feeds: the queue does not end with this one
+                self._ledger.feed_opened(entry.index, KEEPER)
+            self._ledger.feed_opened(entry.index, feed.number)
+        self._feeders = [known for known in self._feeders if known.thread.is_alive()]
+        self._feeders.append(feeder)
+        if self._progress is not None:
+            self._progress.watch(feed, feeder.total)
+        feeder.thread.start()
+        return feed
+
+    def cancel(self, ticket_or_feed: Any) -> None:
+        """Cancel a feed. Chunks that run may finish and do not count."""
+        if isinstance(ticket_or_feed, Feed):
+            ticket_or_feed.cancel()
+            return
+        raise TypeError(f"cancel takes a Feed, not {ticket_or_feed!r}")
+
+    def _check_started(self) -> None:
+        if not self._started:
+            raise EisenmpError("the manager is not started: use `with` or call start()")
+
+    # queues and tools
+
+    def queue(self, name: str, *, category: str | None = None, maxsize: int = 1) -> Queue:
+        """A new named queue. Workers find it as `toolbox.<name>` or `toolbox.<category>["<name>"]`.
+
+        `maxsize` bounds what waits in the manager. Raises QueueExists.
+        """
+        entry = self._names.create(name, category, maxsize)
+        dispatcher = self.dispatcher
+        with dispatcher.lock:
+            self._ledger.queue_made(entry.index, entry.maxsize)
+            if self._started and not self._ended:
+                from ..core import messages as m
+
+                for slot in self._crew.alive():
+                    self.engine.send(slot.wid, [m.Message(m.QUEUE, entry.index, body=dumps(entry))])
+        queue = self._queue_of(entry)
+        self._door_queue(entry, queue)
+        return queue
+
+    def _queue_of(self, entry: QueueName) -> Queue:
+        queue = self._queues.get(entry.index)
+        if queue is None:
+            queue = self._queues[entry.index] = Queue(self, entry)
+        return queue
+
+    def _find_queue(self, name: str) -> Queue:
+        return self._queue_of(self._names.find(name))
+
+    def _entry(self, queue: Queue | str | None) -> QueueName:
+        if queue is None:
+            return self._names[0]
+        if isinstance(queue, Queue):
+            if queue._mp is not self:
+                raise EisenmpError(f"queue {queue.name!r} belongs to another manager")
+            return queue._entry
+        return self._names.find(queue)
+
+    def noted(self, index: int, body: bytes) -> None:
+        """Something put by the program itself into a queue that the manager reads."""
+        if index == OUTPUT:
+            self.collector.output(body)
+        else:
+            self.collector.note(index, body)
+
+    def broadcast(self, **tools: Any) -> None:
+        """Give every worker big read-only objects: `toolbox.tools["name"]`; again after a restart.
+
+        Every chunk that is fed after this returns sees them. Raises SettingsError for what cannot be pickled.
+        """
+        from ..core import messages as m
+
+        packed: dict[str, bytes] = {}
+        for name, tool in tools.items():
+            try:
+                packed[name] = self.engine.put(name, tool)
+            except Unpicklable as error:
+                raise SettingsError(str(error)) from error
+        body = dumps(packed)
+        self._tools.append(body)
+        dispatcher = self.dispatcher
+        with dispatcher.lock:
+            self._crew.tools.append(body)
+            for slot in self._crew.alive():
+                dispatcher.send_now(slot.wid, m.Message(m.TOOLS, body=body))
+
+    # control
+
+    def on(self, event_type: type[Any], call: Callable[[Any], None]) -> None:
+        """Call `call(event)` for every event of the type, from the manager's loop; it must not block."""
+        self._subscribers.setdefault(event_type.__name__, []).append(call)
+        if self._started:
+            self.dispatcher.emit = self._emit
+
+    def _emit(self, name: str, values: tuple[Any, ...]) -> None:
+        calls = [*self._subscribers.get(name, ()), *self._subscribers.get("Event", ())]
+        if calls:
+            from . import events
+
+            event = getattr(events, name)(*values)
+            for call in calls:
+                call(event)
+
+    def resize(self, procs_max: int) -> None:
+        """Have `procs_max` workers: new ones start, surplus ones leave after their running cycle."""
+        procs = self.settings.replace(procs_max=procs_max).procs_max
+        assert procs is not None
+        self._check_started()
+        dispatcher, crew = self.dispatcher, self._crew
+        with dispatcher.lock:
+            self.check_open()
+            wanted = [slot for slot in crew.slots if not slot.retired]
+            for slot in wanted[procs:]:
+                slot.retired = True
+                crew.order_stop(slot)
+            for slot in crew.slots:
+                if len(wanted) >= procs:
+                    break
+                if slot.retired and not slot.alive:
+                    slot.retired = slot.left = False
+                    dispatcher.start_slot(slot)
+                    wanted.append(slot)
+            for _ in range(procs - len(wanted)):
+                dispatcher.start_slot(crew.add_slot())
+        self.settings = self.settings.replace(procs_max=procs)
+
+    def _stop_worker(self, name: str | None) -> None:
+        """STOP_PROC in mp_process_q: that worker, or all, leave after the running cycle."""
+        dispatcher = self.dispatcher
+        with dispatcher.lock:
+            for slot in self._crew.slots:
+                if name is None or slot.name == name:
+                    slot.retired = True
+                    self._crew.order_stop(slot)
+
+    # progress
+
+    def _start_progress(self) -> None:
+        if self.settings.progress or (self.settings.info_enable and self.settings.info_thread_max):
+            from .reporter import reporter
+
+            self._progress = reporter(self)
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+    def __repr__(self) -> str:
+        state = "ended" if self._ended else "running" if self._started else "not started"
+        return f"<eisenmp.Mp {self.settings.name or self.uid} {state}, {len(self._crew.slots)} slots>"
+
+
+KEEPER = 0  # a feed that never ends by itself: keeps a queue of `feed()` open until join
+FEEDER_PATIENCE = 1.0
+
+
+def make_engine(wanted: str | Engine) -> Engine:
+    """The engine object; the one for a name is imported when it is asked for."""
+    if not isinstance(wanted, str):
+        return wanted
+    if wanted == "local":
+        from ..engine.local import LocalEngine
+
+        return LocalEngine()
+    if wanted == "inline":
+        from importlib import import_module
+
+        engine: Engine = import_module("eisenmp.testing").InlineEngine()
+        return engine
+    raise SettingsError(f"engine must be 'local', 'inline' or an engine, not {wanted!r}")

@@ -1,0 +1,1 @@
+"""Import paths of eisenmp 1.0; re-exports only."""

@@ -1,0 +1,21 @@
+"""The constants of eisenmp 1.0."""
+
+from __future__ import annotations
+
+from ..core.chunk import STOP_TEXT as STOP_MSG
+from ..core.ticket import TICKET_ID_PREFIX
+
+ROWS_MAX = 1_000
+PERF_HEADER_ETA = "PERF_HEADER_ETA"
+STOP_CONFIRM = "WORKER_STOPS"
+STOP_PROCESS = "STOP_PROC"
+OUTPUT_HEADER = "OUTPUT_HEADER"
+RESULTS_STORE = False
+PROCS_MAX = None
+RESULT_LABEL = 'add a "RESULT_LABEL" var'
+ALL_QUEUES_LIST = "ALL_QUEUES_LIST"
+
+__all__ = [
+    "ALL_QUEUES_LIST", "OUTPUT_HEADER", "PERF_HEADER_ETA", "PROCS_MAX", "RESULTS_STORE", "RESULT_LABEL",
+    "ROWS_MAX", "STOP_CONFIRM", "STOP_MSG", "STOP_PROCESS", "TICKET_ID_PREFIX",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""What both ends of a connection need: frames, shared regions, platform differences."""

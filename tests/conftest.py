@@ -1,0 +1,64 @@
+"""What holds for every test: nothing is left behind, nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from tests import leaks
+from tests.skips import LIST, SkipGate, read_allowed
+
+# A deadline is an upper bound on elapsed time, and so is the health check of slow data.
+hypothesis.settings.register_profile(
+    "eisenmp", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("eisenmp")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(SkipGate(read_allowed(config.rootpath / LIST)), "skip-gate")
+    config.pluginmanager.register(SessionGuard(), "session-guard")
+    leaks.adopt_orphans()
+    # Settings of whoever runs the tests must not change what they see; the portable path is chosen so.
+    for name in [name for name in os.environ if name.startswith("EISENMP_")]:
+        if name != "EISENMP_PORTABLE":
+            del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def leak_guard() -> Iterator[None]:
+    """After the test and its fixtures: no child, thread, descriptor or memory region may be new."""
+    before = leaks.snapshot()
+    yield
+    if found := leaks.leaked(before, leaks.GRACE):
+        leaks.clean_up(before)
+        pytest.fail("\n".join(["left behind:", *map(str, found)]), pytrace=False)
+
+
+class SessionGuard:
+    """Plugin that sees what fixtures of a module or session leave behind; no single test is to blame."""
+
+    def __init__(self) -> None:
+        self.before = leaks.snapshot()
+        self.found: tuple[leaks.Leak, ...] = ()
+
+    def pytest_sessionstart(self) -> None:
+        self.before = leaks.snapshot()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        # A test that failed by its own leak has said so; what could not be undone is not told twice.
+        if session.exitstatus == pytest.ExitCode.OK:
+            self.found = leaks.leaked(self.before, leaks.GRACE)
+        if self.found:
+            leaks.clean_up(self.before)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.found:
+            terminalreporter.section("left behind by fixtures of a module or session", red=True)
+        for leak in self.found:
+            terminalreporter.line(str(leak), red=True)
