@@ -65,7 +65,7 @@ _WHERE = {
     "worker": "child.contracts",
 }
 
-__all__ = [*_WHERE]
+__all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> object:

@@ -117,7 +117,8 @@ def test_fewest_is_at_least_one_and_only_one_cause_is_marked() -> None:
 
 def test_levels_of_the_own_group_only() -> None:
     (tree,) = find_hierarchies("0::/a.slice/b.scope\n", OTHERS + V2)
-    assert (tree.version, tree.controllers) == (2, {"cpu", "cpuset"})
+    assert tree.version == 2
+    assert tree.controllers == frozenset(("cpu", "cpuset"))
     assert tree.directories == (
         "/sys/fs/cgroup",
         "/sys/fs/cgroup/a.slice",
@@ -287,8 +288,7 @@ def ask(*statements: str) -> tuple[int, list[Bound]]:
 
 
 def test_affinity_of_a_real_process() -> None:
-    cpu = min(os.sched_getaffinity(0))
-    number, bounds = ask(f"os.sched_setaffinity(0, {{{cpu}}})")
+    number, bounds = ask("os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})")
     assert number == 1
     assert Bound("CPU affinity of the process", "1", 1) in [bound._replace(binding=False) for bound in bounds]
 

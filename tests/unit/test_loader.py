@@ -99,6 +99,20 @@ def test_two_files_of_one_stem_and_their_helpers_do_not_mix(tmp_path: Path) -> N
     """
     specs = [f"{tmp_path}/{name}/find.py:find" for name in ("a", "b", "a")]
     assert in_worker(code, *specs) == "a a True\nb b True\na a True"
+    # Whoever imports the helper later gets the one that had the name first.
+    code = "for source in sources[:2]: load(source)\nimport helper\nprint(helper.VALUE)"
+    assert in_worker(code, *specs) == "a"
+
+
+def test_a_helper_that_imports_its_worker_file_gets_the_one_beside_it(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(
+            tmp_path / name,
+            find=f"import helper\nVALUE = '{name}'\ndef find(toolbox): return helper.find.VALUE",
+            helper="import find",
+        )
+    specs = [f"{tmp_path}/{name}/find.py:find" for name in ("a", "b")]
+    assert in_worker("print(*(load(source)(None) for source in sources))", *specs) == "a b"
 
 
 def test_the_name_of_a_clashing_module_is_the_same_in_every_process(tmp_path: Path) -> None:
@@ -111,10 +125,8 @@ def test_the_name_of_a_clashing_module_is_the_same_in_every_process(tmp_path: Pa
 
 @pytest.mark.parametrize("stem", ["random", "queue", "json", "loader_stem_in_use"])
 def test_a_file_named_like_a_module_in_use_replaces_nothing(tmp_path: Path, stem: str) -> None:
-    write(
-        tmp_path,
-        **{stem: f"import helper, {stem} as other\ndef find(toolbox): return other.__file__, helper.H"},
-    )
+    text = f"import helper, {stem} as other\ndef find(toolbox): return other.__file__, helper.H"
+    write(tmp_path, {f"{stem}.py": text})
     write(tmp_path, helper="H = 1")
     code = f"""
         sys.modules["loader_stem_in_use"] = loader
@@ -192,6 +204,17 @@ def test_packages_of_one_name_do_not_mix(tmp_path: Path, package: str) -> None:
     specs = [f"{tmp_path}/{name}/{package}/mod.py:find" for name in ("a", "b", "a")]
     code = "print(*(load(source)(None) for source in sources))\nimport json\nprint(json.dumps(1))"
     assert in_worker(code, *specs) == "a b a\n1"
+
+
+def test_a_package_or_module_of_that_name_further_up_on_the_path_is_not_taken(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        package = {"pkg/__init__.py": "", "pkg/mod.py": f"def find(toolbox): return '{name}'"}
+        write(tmp_path / name, package, find=f"def find(toolbox): return '{name}'")
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.writestr("find.py", "def find(toolbox): return 'c'")
+    code = f"sys.path.insert(0, {str(tmp_path / 'a')!r})\nprint(load(sources[0])(None))"
+    for path, expected in (("b/pkg/mod.py", "b"), ("b/find.py", "b"), ("c.zip/find.py", "c")):
+        assert in_worker(code, f"{tmp_path}/{path}:find") == expected
 
 
 def test_a_module_of_a_package_is_not_taken_for_an_installed_one(tmp_path: Path) -> None:
@@ -318,6 +341,8 @@ def test_an_error_inside_a_library_names_the_line_that_called_it(tmp_path: Path)
     message, _, line, text = failure(f"{tmp_path}/find.py:find")
     assert message.startswith(f"{tmp_path}/find.py:3: JSONDecodeError: ") and line == 3
     assert "decoder.py" in text
+    write(tmp_path / "site-packages", find="import json\n\nDATA = json.loads('{')\n")  # itself a library
+    assert failure(f"{tmp_path}/site-packages/find.py:find")[2] == 3
 
 
 @pytest.mark.parametrize(
@@ -391,7 +416,8 @@ def test_loading_a_file_imports_nothing_heavy(tmp_path: Path) -> None:
         import sys
         before = set(sys.modules)
         from eisenmp.child.loader import Source, check_signature, load
-        check_signature(load(Source("file", "find", {str(tmp_path / "find.py")!r}, "find", {str(tmp_path)!r})), ("x",))
+        source = Source("file", "find", {str(tmp_path / "find.py")!r}, "find", {str(tmp_path)!r})
+        check_signature(load(source), ("toolbox",))
         print(*sorted(set(sys.modules) - before))
     """
     run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

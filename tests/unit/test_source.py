@@ -187,8 +187,8 @@ def test_a_text_that_is_not_python(folder: Path, content: bytes) -> None:
 
 
 def test_the_early_check_warns_of_nothing_and_inherits_nothing(folder: Path) -> None:
-    # A warning is an error here, and this module has `from __future__ import annotations`.
-    (folder / "find.py").write_text("x = '\\d'\nassert (x, 'always')\n")
+    # A warning is an error here, and `from __future__ import annotations` would refuse the := there.
+    (folder / "find.py").write_text("x = '\\d'\nassert (x, 'always')\ndef find(y: (z := 1)): ...\n")
     assert source.resolve("find.py:find").module == "find"
 
 
@@ -301,6 +301,8 @@ def test_a_module_in_a_zip(tmp_path: Path) -> None:
         source.resolve(f"{archive}/gone.py:find")
     with pytest.raises(LoadError, match=r"lib\.zip/broken\.py:3: SyntaxError"):
         source.resolve(f"{archive}/broken.py:find")
+    archive.rename(tmp_path / "lib")  # a name that a package could have
+    assert source.resolve(f"{tmp_path}/lib/find.py:find")[3:5] == ("find", f"{tmp_path}/lib")
     (tmp_path / "no.zip").write_text("no zip")
     with pytest.raises(LoadError, match="is no zip that can be read"):
         source.resolve(f"{tmp_path}/no.zip/find.py:find")
@@ -393,9 +395,14 @@ print(pickle.dumps(sources).hex())
 """
 
 
-def test_main_from_stdin_travels_by_value_to_another_process() -> None:
+@pytest.mark.parametrize("how", [["-"], ["main_program.py"], ["-m", "main_program"]])
+def test_main_travels_by_value_to_another_process(
+    how: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "main_program.py").write_text(MAIN)
+    monkeypatch.chdir(tmp_path)
     sent = subprocess.run(
-        [sys.executable, "-"], input=MAIN, capture_output=True, text=True, check=True
+        [sys.executable, *how], input=MAIN, capture_output=True, text=True, check=True
     ).stdout
     find, plain_, nameless = pickle.loads(bytes.fromhex(sent))
     assert [each.kind for each in (find, plain_, nameless)] == ["value"] * 3

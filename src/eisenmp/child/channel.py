@@ -14,6 +14,7 @@ from ..errors import Stopped
 from ..wire.frames import FrameReader, encode
 from ..wire.pickles import dumps, loads
 from ..wire.pump import Pump
+from .tools import Tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,13 +61,20 @@ class Channel:
     What another thread takes is done when it is taken.
     """
 
-    def __init__(self, link: Link, names: Iterable[QueueName], *, on_eof: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        names: Iterable[QueueName],
+        *,
+        on_eof: Callable[[], None],
+        tools: Tools | None = None,
+    ) -> None:
         self.names: list[QueueName] = list(names)
         self.stopping = False
         self.paused = False
         self.ended = False  #: the manager is gone
         self.cancelled: set[int] = set()
-        self.tools: list[bytes] = []
+        self.tools = Tools() if tools is None else tools
         self.on_queue: Callable[[QueueName], None] = lambda name: None
         self._link = link
         self._on_eof = on_eof
@@ -275,9 +283,7 @@ class Channel:
 
     def output(self, lease: int, value: Any, flags: int = 0) -> None:
         """Send an output of the running cycle. The last one is held: it can carry the end of the cycle."""
-        current = next((item for item in self._cycle if item.lease == lease), None)
-        what = f"the result of {self.ticket(current).header}" if current is not None else "the result"
-        message = Message(m.OUTPUT, a=lease, flags=flags, body=dumps(value, what))
+        message = Message(m.OUTPUT, a=lease, flags=flags, body=dumps(value, "result"))
         if self._held is not None:
             self.post(self._held)
             self._held = None
@@ -358,7 +364,7 @@ class Channel:
         elif kind == m.ANSWER:
             self._answers[a] = loads(body)
         elif kind == m.TOOLS:
-            self.tools.append(body)
+            self.tools.arrived(body)
         elif kind == m.QUEUE:
             name = loads(body)
             self.names.append(name)
@@ -381,6 +387,8 @@ class Channel:
 
     def _recalled(self, queue: int, inbox: Inbox, count: int) -> None:
         back: list[Item] = []
+        # a thread here that waits for an item has it as good as taken
+        count = min(count, len(inbox.items) - inbox.waiting)
         while len(back) < count:
             try:
                 item = inbox.items.pop()

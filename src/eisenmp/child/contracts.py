@@ -1,4 +1,4 @@
-"""The one contract of a worker, `fn(toolbox) -> bool`, and the thin wrapper that makes it of a chunk worker."""
+"""The one contract of a worker, `fn(toolbox) -> bool`, and the thin wrapper around a chunk worker."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ChunkWorker:
     """
 
     contract = CHUNK
-    arguments = ("toolbox", "rows")
+    arguments: tuple[str, ...] = ("toolbox", "rows")
 
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.__wrapped__ = function
         self.__doc__ = function.__doc__
         self.__name__ = getattr(function, "__name__", type(function).__name__)
@@ -62,7 +62,7 @@ class RowWorker(ChunkWorker):
 
 
 def worker(function: Callable[[Any, Any], Any]) -> ChunkWorker:
-    """Make a worker of a function of (toolbox, rows): called with each chunk, its return value is the result."""
+    """Make a chunk worker of a function of (toolbox, rows): what it returns is the result of the chunk."""
     if not callable(function):
         raise TypeError(f"@eisenmp.worker decorates a function of (toolbox, rows), not {function!r}")
     return ChunkWorker(function)

@@ -1,34 +1,45 @@
-"""The life of a worker: load the modules, call the mates, call the worker until it returns something false."""
+"""The life of a worker: load the modules, call the mates, then the worker until it returns false."""
 
 from __future__ import annotations
 
 from ..core import messages as m
 from ..core import queues
 from ..core.messages import Message
+from ..core.record import NamedTuple
 from ..errors import LoadError, Stopped
 from ..wire.pickles import dumps, loads
 from .channel import Channel
 from .contracts import CHUNK, ROW, ChunkWorker, RowWorker
 from .loader import check_signature, load
 from .toolbox import ToolBox
+from .tools import Tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ..wire.link import Link
-    from .loader import Source
     from .spec import Spec
+
+
+class Warmth(NamedTuple):
+    """What a process had loaded before the worker was forked from it."""
+
+    modules: Sequence[Callable[..., Any]]  #: what the sources name, in their order
+    tools: Tools
 
 
 class Host:
     """Runs one worker over one link; in a process of its own, or in a thread of the manager."""
 
-    def __init__(self, spec: Spec, link: Link, *, on_eof: Callable[[], None]) -> None:
+    def __init__(
+        self, spec: Spec, link: Link, *, on_eof: Callable[[], None], warmth: Warmth | None = None
+    ) -> None:
         self._spec = spec
-        self.channel = Channel(link, spec.queues, on_eof=on_eof)
-        self.channel.tools.extend(spec.tools)
+        self._warmth = warmth
+        tools = Tools(spec.tools) if warmth is None else warmth.tools
+        self.channel = Channel(link, spec.queues, on_eof=on_eof, tools=tools)
 
     def run(self) -> bool:
         """Everything from loading to leaving; False when the start failed."""
@@ -60,7 +71,8 @@ class Host:
             return worker_queue(channel, known, spec.manager)
 
         queues.register_resolver(spec.manager, resolve)
-        loaded = [load(source) for source in spec.sources]
+        warmth = self._warmth
+        loaded = list(map(load, spec.sources)) if warmth is None else warmth.modules
         worker, mates = loaded[0], loaded[1:]
         if spec.contract == ROW:
             worker = RowWorker(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker)
@@ -130,6 +142,3 @@ def _start_failure(error: Exception) -> tuple[str, str]:
         return str(error), getattr(error, "traceback_text", "")
     _, line, text = _failure(error)
     return f"a mate raised {line}", text
-
-
-__all__ = ["Host", "Source"] if TYPE_CHECKING else ["Host"]

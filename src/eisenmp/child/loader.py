@@ -313,7 +313,6 @@ def _set_aside(base: str) -> dict[str, ModuleType]:
         name: module
         for name, module in list(sys.modules.items())
         if os.path.dirname(getattr(module, "__file__", None) or "") in _homes - {base}
-        and name not in _finder.specs
         and os.path.isfile(os.path.join(base, name + ".py"))
     }
     _homes.add(base)

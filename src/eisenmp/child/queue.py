@@ -47,7 +47,7 @@ class WorkerQueue:
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """The next object; of a queue that a feeder fills, the list [header, row, …]."""
-        channel, index = self._channel, self._name.index
+        channel, index = self._channel, self._name.number
         item = channel.get(index, timeout) if block else channel.get_now(index)
         if item is None:
             from queue import Empty
@@ -66,22 +66,22 @@ class WorkerQueue:
             raise Full
 
     def _put(self, obj: Any, block: bool, timeout: float | None) -> bool:
-        return self._channel.put(self._name.index, obj, block=block, timeout=timeout)
+        return self._channel.put(self._name.number, obj, block=block, timeout=timeout)
 
     def put_nowait(self, obj: Any) -> None:
         self.put(obj, block=False)
 
     def empty(self) -> bool:
         """Whether a get would wait. True comes after up to 10 ms, so that polling loops do not burn a core."""
-        return self._channel.empty(self._name.index, MOMENT)
+        return self._channel.empty(self._name.number, MOMENT)
 
     def full(self) -> bool:
-        return bool(self._channel.ask(m.ASK_FULL, self._name.index))
+        return bool(self._channel.ask(m.ASK_FULL, self._name.number))
 
     def qsize(self) -> int:
         """How many objects wait, here and in the manager."""
-        here = len(self._channel.inbox(self._name.index).items)
-        return here + int(self._channel.ask(m.ASK_SIZE, self._name.index))
+        here = len(self._channel.inbox(self._name.number).items)
+        return here + int(self._channel.ask(m.ASK_SIZE, self._name.number))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return names.resolve_queue, (self._manager, self._name.name)
@@ -105,7 +105,7 @@ class NoteQueue(WorkerQueue):
     """`mp_print_q`, `mp_info_q`, `mp_process_q`: the manager itself reads them, at once."""
 
     def _put(self, obj: Any, block: bool, timeout: float | None) -> bool:
-        self._channel.note(self._name.index, obj)
+        self._channel.note(self._name.number, obj)
         return True
 
 

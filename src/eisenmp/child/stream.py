@@ -15,7 +15,7 @@ class LineStream(io.TextIOWrapper):
 
     def __init__(self, descriptor: int, stream: int, channel: Channel) -> None:
         super().__init__(
-            open(descriptor, "wb", buffering=0, closefd=False),
+            io.FileIO(descriptor, "wb", closefd=False),
             encoding="utf-8",
             errors="backslashreplace",
             write_through=True,
@@ -38,6 +38,8 @@ class LineStream(io.TextIOWrapper):
         if rest:
             parts[ident] = [rest]
         self._channel.log(self._stream, whole + newline)
+        # at once: after a crash it is all that is known
+        self._channel.flush()
         return len(text)
 
     def flush(self) -> None:

@@ -12,7 +12,6 @@ from ..core.chunk import STOP_MSG, Chunk
 from ..core.ticket import Ticket
 from ..wire.pickles import loads
 from .queue import OUTPUT_HEADER, WorkerQueue, worker_queue
-from .tools import Tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class ToolBox:
         self._categories: dict[str, dict[str, WorkerQueue]] = {}
         self.instances: dict[str, Any] = {}
         self.worker = WorkerControl(channel)
-        self.tools = Tools(channel.tools)
+        self.tools = channel.tools
         self.NEXT_LIST: Any = None
         self.MULTI_TOOL: Any = None
         self.INPUT_HEADER = ""
@@ -107,7 +106,7 @@ class ToolBox:
             vars(self).setdefault(name.category, category)
         else:
             setattr(self, name.attribute, queue)
-        if name.index == INPUT or name.index > 5:
+        if name.number == INPUT or name.number > 5:
             self.ALL_QUEUES_LIST.append(queue)
             self.Q_NAME_ID_LST.append((name.name, id(queue), queue))
 
@@ -131,7 +130,7 @@ class ToolBox:
             queue = ToolBox.queue(self, queue)
         channel = self._channel
         try:
-            item = channel.get(INPUT if queue is None else queue._name.index, timeout)
+            item = channel.get(INPUT if queue is None else queue._name.number, timeout)
         except Stopped:
             return None
         if item is None:

@@ -1,4 +1,4 @@
-"""`toolbox.tools`: the big read-only objects that were broadcast, unpickled once per process when first read."""
+"""`toolbox.tools`: big read-only objects that were broadcast, unpickled once per process when first read."""
 
 from __future__ import annotations
 
@@ -6,18 +6,33 @@ from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 
 class Tools:
     """A read-only mapping of name to tool; a later broadcast of the same name replaces the tool."""
 
-    def __init__(self, arrived: list[bytes]) -> None:
-        self._arrived = arrived  # grows while the worker runs
+    def __init__(self, arrived: Iterable[bytes] = ()) -> None:
+        self._arrived = list(arrived)
         self._seen = 0
         self._packed: dict[str, bytes] = {}
         self._open: dict[str, Any] = {}
+
+    def arrived(self, body: bytes) -> None:
+        """A broadcast has come: a pickled {name: pickled tool}; from any thread."""
+        self._arrived.append(body)
+
+    def unpickle(self) -> None:
+        """Unpickle all now, so that processes that are forked from this one share the objects.
+
+        What fails is left as it came: the worker that reads it raises the error, and knows its ticket.
+        """
+        for name in self:
+            try:
+                self[name]
+            except Exception:  # a user's __setstate__ may raise anything
+                continue
 
     def _look(self) -> None:
         while self._seen < len(self._arrived):

@@ -126,7 +126,8 @@ class Cutter:
             rows = self._sequence[self._position : self._position + size]
             self._position += size
             return rows if len(rows) else None
-        self.partial = partial = []
+        partial: list[Any] = []
+        self.partial = partial
         # extend() keeps what came before the source raised, list(islice()) would lose it
         partial.extend(islice(self._iterator, size))
         self.partial = []

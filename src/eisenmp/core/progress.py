@@ -60,11 +60,12 @@ class Progress:
 
     def line(self) -> str:
         """'12,000 of 50,000 rows  24.0 %  3,100 rows/s  0:00:12 left', without what is not known."""
-        parts = [f"{self.done:,} rows" if self.total is None else f"{self.done:,} of {self.total:,} rows"]
+        total = "" if self.total is None else f" of {self.total:,}"
+        parts = [f"{self.done:,}{total} rows"]
         if self.percent is not None:
             parts.append(f"{percent_shown(self.percent)} %")
         if self.rate > 0:
-            parts.append(f"{self.rate:,.0f} rows/s" if self.rate >= 10 else f"{self.rate:.2g} rows/s")
+            parts.append(speed(self.rate))
         if self.eta is not None:
             parts.append(f"{clock(self.eta)} left")
         return "  ".join(parts)
@@ -81,9 +82,16 @@ def percent_shown(percent: float) -> float:
     return max(0.0, min(100.0 if percent >= 100 else 99.9, round(percent, 1)))
 
 
+def speed(rate: float) -> str:
+    """'3,100 rows/s', '2.5 rows/s', '180.0 rows/h' of rows per second."""
+    if rate >= 10:
+        return f"{rate:,.0f} rows/s"
+    return f"{rate:.1f} rows/s" if rate >= 0.1 else f"{rate * _HOUR:.1f} rows/h"
+
+
 def clock(seconds: float) -> str:
-    """'0:00:12', '2 days 3:04:05': whole seconds, rounded up, so that 0:00:00 is the end."""
-    whole = int(-(-max(0.0, seconds) // 1))
+    """'0:00:12', '2 days 3:04:05': whole seconds; 0:00:00 is the end and not the half second before it."""
+    whole = max(1, round(seconds)) if seconds > 0 else 0
     days, rest = divmod(whole, _DAY)
     text = f"{rest // _HOUR}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{days} day{'s' if days > 1 else ''} {text}" if days else text

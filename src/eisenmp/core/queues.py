@@ -21,7 +21,7 @@ STANDARD = (INPUT, OUTPUT, PROCESS, TOOLS, PRINT, INFO)
 class QueueName(NamedTuple):
     """One queue: its number on the wire, its name in headers ('batch_1|audio_lg'), where users find it."""
 
-    index: int
+    number: int
     name: str
     category: str | None
     short: str

@@ -38,7 +38,7 @@ class Results:
     """
 
     __slots__ = (
-        "_early", "_finished", "_order_next", "_ready", "_seen_below", "failures", "finished", "kept", "ordered",
+        "_early", "_finished", "_order_next", "_ready", "_seen_below", "failed", "finished", "kept", "ordered",
         "taken",
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ class Results:
         self.kept = True  #: False: nobody will iterate, results are dropped as they come
         self.finished = 0
         self.taken = 0
-        self.failures: list[Failure] = []
+        self.failed: list[int] = []  #: numbers of chunks that were given up
         self._ready: deque[tuple[int, Any]] = deque()
         self._early: dict[int, Any] = {}
         self._finished: set[int] = set()  # above the watermark
@@ -67,11 +67,11 @@ class Results:
             self._ready.append((number, outputs))
         return True
 
-    def fail(self, number: int, failure: Failure) -> bool:
+    def fail(self, number: int) -> bool:
         """A chunk is given up; False when that number was finished before."""
         if not self._finish(number):
             return False
-        self.failures.append(failure)
+        self.failed.append(number)
         self.taken += 1
         if self.ordered:
             self._early[number] = _SKIPPED
@@ -85,8 +85,8 @@ class Results:
         self.ordered = True
         for number, outputs in self._ready:
             self._early[number] = outputs
-        for failure in self.failures:
-            self._early[failure.ticket.number] = _SKIPPED
+        for number in self.failed:
+            self._early[number] = _SKIPPED
         self._ready.clear()
         self._advance()
 

@@ -50,9 +50,8 @@ class Lost(NamedTuple):
     exit: Exit
 
 
-Event = Arrived | Log | Lost if TYPE_CHECKING else object
-
 if TYPE_CHECKING:
+    Event = Arrived | Log | Lost
 
     class Engine(Protocol):
         """One per manager. A `wid` is never reused, so that a late message of a lost worker is fenced off."""

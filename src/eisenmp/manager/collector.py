@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .legacy import Boxes
 
 OUTPUT_HEADER = "OUTPUT_HEADER"
+TOKEN_HEADER = 2 * OUTPUT_HEADER  #: of a result that a worker makes of the list that ends it
 OUTPUT = queues.STANDARD.index(queues.OUTPUT)
 PRINT = queues.STANDARD.index(queues.PRINT)
 INFO = queues.STANDARD.index(queues.INFO)
@@ -150,18 +151,23 @@ class Collector:
         if not text.startswith(OUTPUT_HEADER):
             return
         heading = parse_header(text[len(OUTPUT_HEADER) :])
-        if heading is None:
-            return
         if self.settings.results_store:
+            if heading is None:
+                return  # no ticket: the answer to the list that ends a worker, or no result of a chunk
             self._boxes.store(heading.key, heading.ticket_id, row)
-        if self.settings.results_print:
+        if self.settings.results_print and text != TOKEN_HEADER:
             rows = row if isinstance(row, list) else [row]
-            self._boxes.found(rows, [str(entry) for entry in rows if entry != STOP_MSG])
+            self._boxes.found(str(entry) for entry in rows if not _is_stop(entry))
 
     def _left(self, name: str, worker_id: int) -> None:
         self._boxes.stop_list.append(name)
         if self.legacy:
             _show(f"\texit WORKER {worker_id}")
+
+
+def _is_stop(entry: object) -> bool:
+    # not by ==, which an array answers with an array
+    return isinstance(entry, str) and entry == STOP_MSG
 
 
 def _show(message: Any, stream: int = 1, end: str = "\n") -> None:

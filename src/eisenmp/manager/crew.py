@@ -7,8 +7,8 @@ from itertools import count
 from os import environ
 
 from ..child.spec import Spec
-from ..core.messages import ORDER_STOP, Message
 from ..core import messages as m
+from ..core.messages import ORDER_STOP, Message
 from ..engine.base import Launch
 from ..wire.pickles import dumps
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .feed import Feed
 
 TICK = 0.005  #: seconds without a leader before the background thread drives the loop
-BATCH = 8  #: chunks for a busy worker that may wait for a common system call
+BATCH = 16  #: chunks for a busy worker that may wait for a common system call
 START_FAILURES_MAX = 3
 _TRUE, _FALSE, _NONE = dumps(True), dumps(False), dumps(None)
 
@@ -99,7 +99,7 @@ class Dispatcher:
             while self._timers and self._timers[0][0] <= monotonic():
                 heappop(self._timers)[2]()
             if self._pending:
-                self._flush_starving()
+                self.settle()
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """Call from the loop, under the lock, when the time has come."""
@@ -150,12 +150,9 @@ class Dispatcher:
         )
         pending = self._pending.get(wid)
         if pending is None:
-            pending = self._pending[wid] = []
-        pending.append(message)
-        on_the_wire = len(self.ledger.workers[wid].leases) - len(pending)
-        # a worker that has plenty to do can wait until a few chunks go in one system call
-        if len(pending) >= BATCH or on_the_wire < 2 * BATCH:
-            self._flush(wid)
+            self._pending[wid] = [message]
+        else:
+            pending.append(message)
         if self.emit is not None:
             self.emit("ChunkSent", (self._ticket(parcel), self._slot_number(wid)))
 
@@ -169,12 +166,14 @@ class Dispatcher:
         if messages:
             self.engine.send(wid, messages)
 
-    def _flush_starving(self) -> None:
+    def settle(self) -> None:
+        """Send to the workers that need it; one that has plenty waits until a few chunks go in one call."""
         workers = self.ledger.workers
-        for wid in list(self._pending):
+        for wid, messages in list(self._pending.items()):
             worker = workers.get(wid)
-            if worker is None or len(worker.leases) - len(self._pending[wid]) < 2 * BATCH:
-                self._flush(wid)
+            if worker is None or len(messages) >= BATCH or len(worker.leases) - len(messages) < BATCH:
+                del self._pending[wid]
+                self.engine.send(wid, messages)
 
     def flush(self) -> None:
         """Send what waits for company. Called when no more comes soon."""
@@ -190,8 +189,7 @@ class Dispatcher:
         feed = self.feeds.get(parcel.feed)
         if feed is None:
             return
-        feed.finished(parcel.number, command.outputs)
-        if feed.is_over:
+        if feed.finished(parcel.number, command.outputs):
             self.feed_over(feed)
         if self.emit is not None:
             slot = self._slot_number(command.wid)
@@ -363,6 +361,7 @@ class Dispatcher:
         """Start a process in the slot. Under the lock."""
         wid = self.crew.reserve(slot)
         self.ledger.worker_started(wid, slot.number)
+        slot.tail.clear()
         self.crew.spawn(slot, self._sys_path, len(self.crew.slots))
         self.after(self.start_timeout, lambda: self._start_overdue(wid))
         if self.emit is not None:
@@ -440,7 +439,7 @@ class Dispatcher:
 
     def cancel_feed(self, feed: Feed) -> None:
         """Take back what waits, say so to the workers that have chunks of the feed. Under the lock."""
-        for parcel in self.ledger.feed_dropped(feed.queue.index, feed.number):
+        for parcel in self.ledger.feed_dropped(feed.queue.number, feed.number):
             feed.dropped(parcel.number)
         for wid, parcel in self.ledger.leased(feed.number):
             self._order(wid, m.ORDER_CANCEL, b=parcel.lease)

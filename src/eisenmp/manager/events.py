@@ -1,4 +1,4 @@
-"""Everything that happens, as frozen events. `emp.on(ChunkDone, call)`: the call comes from the manager's loop."""
+"""Everything that happens, as frozen events. `emp.on(ChunkDone, call)`: the call comes from the loop."""
 
 from __future__ import annotations
 

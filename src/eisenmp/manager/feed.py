@@ -6,6 +6,7 @@ from ..core import messages as m
 from ..core.results import Failure, Result, Results
 from ..core.ticket import Ticket
 from ..wire.pickles import loads
+from .cause import Blame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from ..core.ledger import Parcel
     from ..core.ledger import Queue as LedgerQueue
     from ..core.queues import QueueName
-    from .cause import Blame
     from .dispatcher import Dispatcher
 
 
@@ -23,22 +23,24 @@ class Feed:
     """One source on its way through the workers.
 
     Iterate for `Result(ticket, value)` as chunks finish, or `.in_order()`; or `.wait()` when results are not
-    needed. The value is what the worker sent for the chunk: None for nothing, the value for one output, a list
-    for several. A chunk that fails ends the iteration with `WorkerFailed` or `WorkerDied`, a source that
+    needed. The value is what the worker sent for the chunk: None for nothing, the value for one output, a
+    list for several. A chunk that fails ends the iteration with `WorkerFailed` or `WorkerDied`, a source that
     raises with `FeedError`.
     """
 
-    def __init__(self, number: int, queue: QueueName, dispatcher: Dispatcher, *, listed: bool, skip: bool) -> None:
+    def __init__(
+        self, number: int, queue: QueueName, dispatcher: Dispatcher, *, listed: bool, skip: bool
+    ) -> None:
         self.number = number
         self.queue = queue
         self.listed = listed
         self._skip = skip
         self._dispatcher = dispatcher
-        self._ledger_queue: LedgerQueue = dispatcher.ledger.queues[queue.index]
+        self._ledger_queue: LedgerQueue = dispatcher.ledger.queues[queue.number]
         self._results = Results()
         self._iterating = False
         self._cut = 0
-        self._rows_cut = 0
+        self.rows_cut = 0
         self._size: int | None = None
         self._rows_of: dict[int, int] = {}
         self._rows_done = 0
@@ -48,7 +50,7 @@ class Feed:
         self._source_error: BaseException | None = None
         self._error_ticket: Ticket | None = None
         self._cancelled = False
-        self._failed: list[tuple[int, bytes | None, Any, Blame]] = []
+        self._failed: list[tuple[int, bytes | None, Any, Blame | BaseException, int]] = []
         if listed:
             self._results.kept = False
 
@@ -56,7 +58,7 @@ class Feed:
 
     @property
     def expected(self) -> int | None:
-        """How many tickets there will be, when the number of rows is known; else None until the source ends."""
+        """How many tickets there will be; None while the number of rows is not known."""
         return self._expected
 
     @property
@@ -68,12 +70,14 @@ class Feed:
     def failed(self) -> list[Failure]:
         """Chunks that were given up."""
         failures = []
-        for number, body, rows, blame in list(self._failed):
+        for number, body, rows, why, attempts in list(self._failed):
             ticket = Ticket(self.queue.name, number, self.number)
             if body is not None:
                 rows = _rows(body)
-            error = blame.exception(ticket)
-            failures.append(Failure(ticket, rows, error, blame.cause, 1, blame.tail))
+            if isinstance(why, Blame):
+                failures.append(Failure(ticket, rows, why.exception(ticket), why.cause, attempts, why.tail))
+            else:
+                failures.append(Failure(ticket, rows, why, str(why), attempts))
         return failures
 
     def __iter__(self) -> Iterator[Result]:
@@ -128,7 +132,9 @@ class Feed:
         if self._iterating:
             raise RuntimeError("the results of this feed are being iterated already")
         if not self._results.kept:
-            raise RuntimeError("the results of this feed were not kept: it was waited for, or fed by run_q_feeder")
+            raise RuntimeError(
+                "the results of this feed are not kept: it was waited for, or is run_q_feeder's"
+            )
         self._iterating = True
         if ordered:
             with self._dispatcher.lock:
@@ -146,20 +152,26 @@ class Feed:
                         break
                 number, outputs = results.pop()
                 pump.poke()
-                yield Result(Ticket(queue, number, feed), self._open(number, outputs))
+                if len(outputs) == 1 and not outputs[0].flags & m.HEADED:
+                    value = self._load(number, outputs[0].body)
+                else:
+                    value = self._open(number, outputs)
+                yield Result(Ticket(queue, number, feed), value)
             self.raise_error()
         finally:
             if not self.is_over:
                 self.cancel()
 
     def _open(self, number: int, outputs: list[m.Message]) -> Any:
-        if not outputs:
-            return None
+        values = [self._load(number, message.body) for message in outputs]
+        for index, message in enumerate(outputs):
+            if message.flags & m.HEADED:
+                values[index] = values[index][1]
+        return values[0] if len(values) == 1 else values or None
+
+    def _load(self, number: int, body: bytes) -> Any:
         try:
-            values = [
-                loads(message.body)[1] if message.flags & m.HEADED else loads(message.body)
-                for message in outputs
-            ]
+            return loads(body)
         except Exception as error:  # unpickling a user's object may raise anything
             from ..errors import WorkerFailed
 
@@ -169,7 +181,6 @@ class Feed:
                 f"{type(error).__name__}: {error}",
                 ticket=ticket,
             ) from error
-        return values[0] if len(values) == 1 else values
 
     def raise_error(self) -> None:
         """Raise what ended this feed, if anything did."""
@@ -184,16 +195,16 @@ class Feed:
 
     # for the feeder
 
-    def room(self) -> bool:
-        """Whether the source may be pulled: as far ahead as the workers' credit, and no further."""
-        if self._error is not None or self._cancelled or self._dispatcher.stopping:
-            return True
+    def room(self) -> int:
+        """How many chunks may be cut now: as far ahead as the workers' credit, and no further."""
         queue = self._ledger_queue
-        return len(queue.waiting) < max(1, queue.maxsize) and self._ahead() < self._window()
+        at_once = max(0, queue.credit + len(queue.lines) - queue.in_flight)
+        waiting = max(1, queue.maxsize) - len(queue.waiting)
+        return min(at_once + waiting, self._window() - self._ahead()) if waiting > 0 else 0
 
     def room_again(self) -> bool:
         """Room for more than one chunk where many fit, so that the feeder is not woken for each."""
-        if self._error is not None or self._cancelled or self._dispatcher.stopping:
+        if self.stopped:
             return True
         queue, window = self._ledger_queue, self._window()
         if queue.waiting and len(queue.waiting) >= max(1, queue.maxsize):
@@ -214,7 +225,7 @@ class Feed:
         """A chunk was cut: the number of its ticket."""
         number = self._cut
         self._cut = number + 1
-        self._rows_cut += rows
+        self.rows_cut += rows
         if self._size is None:
             self._size = rows
         if rows != self._size:
@@ -255,24 +266,34 @@ class Feed:
 
     # for the dispatcher, under its lock
 
-    def finished(self, number: int, outputs: list[m.Message]) -> None:
+    def finished(self, number: int, outputs: list[m.Message]) -> bool:
+        """A chunk is done; returns whether it was the last one."""
         if self._results.add(number, outputs):
-            self._rows_done += self._rows_of.pop(number, self._size or 0)
+            self._rows_done += self._rows_of.pop(number, 0) if number in self._rows_of else self._size or 0
             if self.listed:
                 for message in outputs:
                     self._dispatcher.collector.output(message.body, bool(message.flags & m.HEADED))
+        return self._source_ended and self.is_over
 
     def gave_up(self, parcel: Parcel, blame: Blame) -> None:
         number = parcel.number
         ticket = Ticket(self.queue.name, number, self.number)
-        self._failed.append((number, parcel.body, None, blame))
-        self._results.fail(number, ticket)
+        self._failed.append((number, parcel.body, None, blame, parcel.attempts))
+        self._results.fail(number)
         if not self._skip and self._error is None:
             self.stop_with(blame, ticket)
 
-    def rows_lost(self, number: int, rows: Any, blame: Blame) -> None:
-        """Rows of a chunk that was never sent, because its source raised while it was cut."""
-        self._failed.append((number, None, rows, blame))
+    def rows_lost(self, number: int, rows: Any, error: BaseException) -> None:
+        """Rows of a chunk that was never sent: its source raised while it was cut, or they cannot be sent."""
+        self._failed.append((number, None, rows, error, 0))
+
+    def skip_unsent(self, rows: Any, error: BaseException) -> bool:
+        """With on_error="skip", a chunk that cannot be sent is a failure like any other; else False."""
+        if self._skip:
+            number = self.cut(len(rows))
+            self.rows_lost(number, rows, error)
+            self._results.fail(number)
+        return self._skip
 
     def stop_with(self, error: BaseException | Blame, ticket: Ticket | None = None) -> None:
         """End this feed with an error; chunks that wait are dropped."""
@@ -281,7 +302,7 @@ class Feed:
             self._dispatcher.cancel_feed(self)
             if not self._iterating:
                 self._dispatcher.unseen[self.number] = self
-                shown = error if isinstance(error, BaseException) else error.exception(ticket or Ticket("", 0))
+                shown = error.exception(ticket or Ticket("", 0)) if isinstance(error, Blame) else error
                 self._dispatcher.collector.feed_failed(shown)
 
     def fail(self, error: BaseException) -> None:
@@ -323,7 +344,9 @@ class Feed:
 
     def __repr__(self) -> str:
         state = "over" if self.is_over else "running"
-        return f"<eisenmp.Feed {self.number} into {self.queue.name!r}: {self.done} of {self._cut} chunks, {state}>"
+        return (
+            f"<eisenmp.Feed {self.number}, {self.queue.name!r}: {self.done} of {self._cut} chunks, {state}>"
+        )
 
 
 def _rows(body: bytes) -> Any:

@@ -11,7 +11,6 @@ from ..core.ledger import Parcel
 from ..core.ticket import Ticket
 from ..errors import FeedError
 from ..wire.pickles import Unpicklable, dumps
-from .cause import Blame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from .dispatcher import Dispatcher
     from .feed import Feed
 
+BATCH_MAX = 32  #: chunks that are offered at once
+BATCH_SECONDS = 0.0005  #: how long the first of them may wait
 AUTO_TARGET = 0.03  #: seconds of work in a chunk, with rows_max="auto"
 AUTO_MAX = 1 << 20
 AUTO_GROWTH = 4
@@ -54,16 +55,13 @@ class Feeder:
             if feed.listed:
                 self._feed_listed()
             else:
-                while not feed.stopped:
-                    rows = self._next()
-                    if rows is None:
-                        break
-                    self._offer(rows)
-                    self._wait_for_room()
-        except Unpicklable as error:
-            self._failed(error, error)
+                while self._wait_for_room() and self._feed_some(feed.room()):
+                    pass
+        except FeedError as error:
+            with dispatcher.lock:
+                feed.source_failed(error)
         except Exception as error:  # whatever the user's generator raises
-            self._failed(error, error)
+            self._source_raised(error)
         finally:
             self.seconds = perf_counter() - start
             self._close()
@@ -71,27 +69,25 @@ class Feeder:
                 feed.source_ended()
                 if feed.is_over:
                     dispatcher.feed_over(feed)
-                dispatcher.execute(dispatcher.ledger.feed_ended(feed.queue.index, feed.number))
+                dispatcher.execute(dispatcher.ledger.feed_ended(feed.queue.number, feed.number))
                 dispatcher.flush()
                 if feed.listed and not feed.stopped:
                     dispatcher.collector.generator_empty(self.seconds)
                 if dispatcher.emit is not None:
                     dispatcher.emit(
-                        "FeedEnded", (feed.number, feed.queue.name, feed.next_number, feed._rows_cut)
+                        "FeedEnded", (feed.number, feed.queue.name, feed.next_number, feed.rows_cut)
                     )
             dispatcher.pump.interrupt()
 
     def _feed_listed(self) -> None:
         """1.0's way: the last list has fewer rows than ROWS_MAX, perhaps none, and ends with STOP."""
-        feed = self.feed
-        while not feed.stopped:
+        while self._wait_for_room():
             rows = self._next()
             rows = [] if rows is None else list(rows)
             last = len(rows) < self._size
             self._offer(rows, m.LISTED | (m.LAST if last else 0))
             if last:
                 return
-            self._wait_for_room()
 
     def _next(self) -> Any:
         if not self._auto:
@@ -133,43 +129,103 @@ class Feeder:
         cutter.partial = []
         return rows or None
 
+    def _feed_some(self, room: int) -> bool:
+        """Cut as many chunks as there is room for, while that takes next to no time; False at the end."""
+        if room == 1:
+            rows = self._next()
+            if rows is not None:
+                self._offer(rows)
+            return rows is not None
+        batch: list[tuple[Any, bytes]] = []
+        until = monotonic() + BATCH_SECONDS
+        more = True
+        try:
+            while more and len(batch) < room and len(batch) < BATCH_MAX:
+                rows = self._next()
+                if rows is None:
+                    more = False
+                else:
+                    batch.append((rows, dumps(_sendable(rows), "rows")))
+                    more = not self.feed.stopped
+                if monotonic() > until:
+                    break
+        except Unpicklable as error:
+            self._offer_packed(batch)
+            self._unsendable(rows, error)
+            return True
+        except Exception:
+            # the source raised: what came before goes out first
+            self._offer_packed(batch)
+            raise
+        self._offer_packed(batch)
+        return more
+
+    def _offer_packed(self, batch: list[tuple[Any, bytes]]) -> None:
+        feed, dispatcher = self.feed, self._dispatcher
+        queue, serial = feed.queue.number, feed.number
+        with dispatcher.lock:
+            if feed.stopped:
+                return
+            offered, execute = dispatcher.ledger.offered, dispatcher.execute
+            for rows, body in batch:
+                execute(offered(Parcel(queue, body, feed=serial, number=feed.cut(len(rows)))))
+            dispatcher.settle()
+
     def _offer(self, rows: Any, flags: int = 0) -> None:
         feed, dispatcher = self.feed, self._dispatcher
-        body = dumps(_sendable(rows), "rows")
+        try:
+            body = dumps(_sendable(rows), "rows")
+        except Unpicklable as error:
+            self._unsendable(rows, error)
+            return
         with dispatcher.lock:
             if feed.stopped:
                 return
             number = feed.cut(len(rows))
-            parcel = Parcel(feed.queue.index, body, feed=feed.number, number=number, flags=flags)
+            parcel = Parcel(feed.queue.number, body, feed=feed.number, number=number, flags=flags)
             dispatcher.execute(dispatcher.ledger.offered(parcel))
+            dispatcher.settle()
 
-    def _wait_for_room(self) -> None:
+    def _wait_for_room(self) -> bool:
+        """Wait until a chunk may be cut; False when no more are wanted."""
         feed = self.feed
-        if feed.room():
-            return
-        self._dispatcher.flush()
-        while not feed.room():
-            self._dispatcher.pump.wait_until(feed.room_again, may_lead=False)
+        if feed.room() <= 0 and not feed.stopped:
+            self._dispatcher.flush()
+            while feed.room() <= 0 and not feed.stopped:
+                self._dispatcher.pump.wait_until(feed.room_again, may_lead=False)
+        return not feed.stopped
 
-    def _failed(self, error: BaseException, cause: BaseException) -> None:
-        """The source raised, or yielded what cannot be pickled. What was sent goes on to its end."""
-        feed, dispatcher = self.feed, self._dispatcher
-        number = feed.next_number
-        ticket = Ticket(feed.queue.name, number, feed.number)
-        where = f"ticket {number} of queue {feed.queue.name!r}"
+    def _source_raised(self, error: Exception) -> None:
+        """What was sent goes on to its end; the rows of the chunk that was being cut are kept in `failed`."""
+        feed = self.feed
         rows = self._cutter.partial
-        if isinstance(error, Unpicklable):
-            message = f"{where}: {error}"
-        else:
-            row = feed._rows_cut + len(rows)
-            message = f"the generator raised {type(error).__name__}: {error} at row {row}, in {where}"
-        failure = FeedError(message, ticket=ticket)
-        failure.__cause__ = cause
-        with dispatcher.lock:
+        failure = FeedError(
+            f"the generator raised {type(error).__name__}: {error} at row {feed.rows_cut + len(rows)}, "
+            f"in {self._where()}",
+            ticket=self._ticket(),
+        )
+        failure.__cause__ = error
+        with self._dispatcher.lock:
             if rows:
-                feed.rows_lost(number, list(rows), Blame("raised", message))
+                feed.rows_lost(feed.next_number, list(rows), failure)
             feed.source_failed(failure)
-        dispatcher.pump.interrupt()
+
+    def _unsendable(self, rows: Any, error: Unpicklable) -> None:
+        """The chunk has a row that cannot be pickled."""
+        feed = self.feed
+        failure = FeedError(f"{self._where()}: {error}", ticket=self._ticket())
+        failure.__cause__ = error
+        with self._dispatcher.lock:
+            if feed.skip_unsent(rows, failure):
+                return
+            feed.rows_lost(feed.next_number, rows, failure)
+        raise failure from error
+
+    def _ticket(self) -> Ticket:
+        return Ticket(self.feed.queue.name, self.feed.next_number, self.feed.number)
+
+    def _where(self) -> str:
+        return f"ticket {self.feed.next_number} of queue {self.feed.queue.name!r}"
 
     def _close(self) -> None:
         try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from threading import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 BOX_MAX = 1000  #: messages that a box of 1.0 keeps: the newest; 1.0 kept all and filled the memory
@@ -20,7 +20,7 @@ class Result:
     """`{header key: [('_TID_n', row), …]}` in the order of arrival.
 
     Each manager has one of its own (`emp.e_utilsResult`). The class attribute is the union over all managers,
-    a new dict when a manager starts and no other is alive.
+    a new dict when a manager starts and no other is alive; an empty one stays, since programs may hold it.
     """
 
     result_dict: dict[str, list[tuple[str, Any]]] = {}
@@ -37,7 +37,7 @@ class Result:
 def result_started() -> Result:
     """The results of a manager that starts now."""
     with _lock:
-        if not len(_live):
+        if not len(_live) and Result.result_dict:
             Result.result_dict = {}
         result = Result()
         result.result_dict = {}
@@ -51,11 +51,22 @@ def result_ended(result: Result) -> None:
         _live.discard(result)
 
 
+class Box(list["Any"]):
+    """A list that keeps the newest messages: at least BOX_MAX of them, and at most twice as many."""
+
+    __slots__ = ()
+
+    def append(self, message: Any) -> None:
+        if len(self) >= 2 * BOX_MAX:
+            del self[:BOX_MAX]
+        list.append(self, message)
+
+
 class Boxes:
     """What 1.0 collected, under its names."""
 
     def __init__(self) -> None:
-        self.print_q_box: deque[Any] = deque(maxlen=BOX_MAX)
+        self.print_q_box = Box()
         self.info_q_box: dict[int, Any] = {}
         self.output_q_box: dict[int, Any] = {}
         self.result_lst: list[str] = []
@@ -74,8 +85,8 @@ class Boxes:
         self.info_q_box.pop(self._informed - BOX_MAX, None)
         self._informed += 1
         if isinstance(message, list | tuple) and len(message) > 1 and isinstance(message[0], str):
-            if message[0].startswith("PERF_HEADER_ETA") and isinstance(message[1], int):
-                self.rows_reported += message[1]
+            if message[0].startswith("PERF_HEADER_ETA") and isinstance(message[1], int | float):
+                self.rows_reported += int(message[1])
 
     def output(self, message: Any) -> None:
         self.output_q_box[self._outputs] = message
@@ -85,14 +96,15 @@ class Boxes:
     def store(self, key: str, ticket_id: str, row: Any) -> None:
         self.result.result_dict_update(key, (ticket_id, row))
 
-    def found(self, rows: list[Any], lines: list[str]) -> None:
-        """Rows for the findings that RESULTS_PRINT shows at the end."""
+    def found(self, lines: Iterable[str]) -> None:
+        """Findings that RESULTS_PRINT shows at the end."""
         self.result_lst.extend(line + "\n" for line in lines if line)
 
     def findings(self, label: str) -> str:
         """The text of 1.0: '--- Result for [label]---', the findings, '--- END ---'."""
-        unique = list(dict.fromkeys(self.result_lst))
-        # a worker that reports '... proc Process-1 ... word' means the word
-        words = [line.split("...") for line in unique]
-        lines = list(dict.fromkeys(word[2] for word in words)) if all(len(w) > 2 for w in words) else unique
+        lines = self.result_lst
+        words = [line.split("...") for line in lines]
+        if all(len(word) > 2 for word in words):
+            # who reports '... proc Process-1 ... word' means the word, and each one once
+            lines = list(dict.fromkeys(word[2] for word in words))
         return "\n".join([f"\n--- Result for [{label}]---\n", *lines, "    --- END ---\n"])

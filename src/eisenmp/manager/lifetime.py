@@ -1,4 +1,4 @@
-"""Managers end with the program: at interpreter exit, and never by a copy of the program made by os.fork()."""
+"""Managers end with the program at interpreter exit, and never by a copy of it made by os.fork()."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pid_of(manager: Mp) -> int | None:
 
 
 def _at_exit() -> None:
-    """Managers with idle chunk workers are stopped; those with an open feed or inside a server are waited for."""
+    """Stop managers with idle chunk workers; wait for those with an open feed or inside a server."""
     for manager in list(_live):
         try:
             manager.at_exit()

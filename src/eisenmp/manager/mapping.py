@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def imap(
-    function: Callable[[Row], Value] | str, rows: Iterable[Row], *, rows_max: int | str = "auto", **settings: Any
+    function: Callable[[Row], Value] | str,
+    rows: Iterable[Row],
+    *,
+    rows_max: int | str = "auto",
+    **settings: Any,
 ) -> Iterator[Value]:
     """`function(row)` for every row, in order, computed by workers on every core.
 
@@ -28,7 +32,11 @@ def imap(
 
 
 def imap_unordered(
-    function: Callable[[Row], Value] | str, rows: Iterable[Row], *, rows_max: int | str = "auto", **settings: Any
+    function: Callable[[Row], Value] | str,
+    rows: Iterable[Row],
+    *,
+    rows_max: int | str = "auto",
+    **settings: Any,
 ) -> Iterator[Value]:
     """Like `imap`, but values come as they are computed."""
     return _imap(function, rows, rows_max, settings, ordered=False)

@@ -80,7 +80,7 @@ class Mp(Door):
         self._crew = Crew(self.engine, self.uid, self.settings, self._names)
         self._ledger = Ledger()
         for name in self._names:
-            self._ledger.queue_made(name.index, name.maxsize)
+            self._ledger.queue_made(name.number, name.maxsize)
         self.collector = Collector(self.settings, self.boxes, self._stop_worker)
         self.dispatcher = Dispatcher(self.engine, self._ledger, self._crew, self.collector)
         self.dispatcher.on_all_gone = self._print_end
@@ -137,7 +137,8 @@ class Mp(Door):
             warnings.warn(note, stacklevel=3)
         self._variables = {**self.settings.variables, **variables}
         if "worker_modules" in variables:
-            self._modules = list(variables["worker_modules"] or [])
+            modules: Any = variables["worker_modules"]
+            self._modules = list(modules or [])
 
     def _resolve_sources(self) -> None:
         from .source import resolve_all
@@ -229,7 +230,7 @@ class Mp(Door):
         self._raise_failure()
 
     def stop(self, *, grace: float | None = None) -> None:
-        """Stop all workers: running chunks have `grace` seconds (default: the setting), then SIGTERM, then SIGKILL.
+        """Stop all workers: running chunks have `grace` seconds, then comes SIGTERM, then SIGKILL.
 
         Returns when no process, thread or descriptor of this manager is left. May be called again.
         """
@@ -369,7 +370,8 @@ class Mp(Door):
         """
         self._check_started()
         entry = self._entry(queue)
-        size = self.settings.rows_max if rows_max is None else self.settings.replace(rows_max=rows_max).rows_max
+        settings = self.settings if rows_max is None else self.settings.replace(rows_max=rows_max)
+        size = settings.rows_max
         return self._feed(rows, entry, size, total, listed=False)
 
     def _feed(
@@ -389,8 +391,8 @@ class Mp(Door):
             dispatcher.feeds[feed.number] = feed
             if not listed:
                 # workers stay up between the feeds: the queue does not end with this one
-                self._ledger.feed_opened(entry.index, KEEPER)
-            self._ledger.feed_opened(entry.index, feed.number)
+                self._ledger.feed_opened(entry.number, KEEPER)
+            self._ledger.feed_opened(entry.number, feed.number)
         self._feeders = [known for known in self._feeders if known.thread.is_alive()]
         self._feeders.append(feeder)
         if self._progress is not None:
@@ -419,20 +421,20 @@ class Mp(Door):
         entry = self._names.create(name, category, maxsize)
         dispatcher = self.dispatcher
         with dispatcher.lock:
-            self._ledger.queue_made(entry.index, entry.maxsize)
+            self._ledger.queue_made(entry.number, entry.maxsize)
             if self._started and not self._ended:
                 from ..core import messages as m
 
                 for slot in self._crew.alive():
-                    self.engine.send(slot.wid, [m.Message(m.QUEUE, entry.index, body=dumps(entry))])
+                    self.engine.send(slot.wid, [m.Message(m.QUEUE, entry.number, body=dumps(entry))])
         queue = self._queue_of(entry)
         self._door_queue(entry, queue)
         return queue
 
     def _queue_of(self, entry: QueueName) -> Queue:
-        queue = self._queues.get(entry.index)
+        queue = self._queues.get(entry.number)
         if queue is None:
-            queue = self._queues[entry.index] = Queue(self, entry)
+            queue = self._queues[entry.number] = Queue(self, entry)
         return queue
 
     def _find_queue(self, name: str) -> Queue:

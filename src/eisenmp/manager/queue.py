@@ -41,7 +41,7 @@ class Queue:
 
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put an object; waits while the queue holds `maxsize` objects that no worker has asked for."""
-        manager, index = self._mp, self._entry.index
+        manager, index = self._mp, self._entry.number
         body = dumps(obj, "the object")
         manager.check_open()
         if index in manager.own_queues:
@@ -50,7 +50,7 @@ class Queue:
         dispatcher = manager.dispatcher
         put = LocalPut()
         with dispatcher.lock:
-            if not block and dispatcher.ledger.queues[index].full and not dispatcher.ledger.queues[index].demand:
+            if not block and dispatcher.ledger.queues[index].full:
                 accepted = False
             else:
                 dispatcher.execute(dispatcher.ledger.put(put, Parcel(index, body)))
@@ -74,7 +74,7 @@ class Queue:
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """The next object; of a queue that a feeder fills, the list [header, row, …]."""
-        manager, index = self._mp, self._entry.index
+        manager, index = self._mp, self._entry.number
         dispatcher = manager.dispatcher
         waiting = dispatcher.ledger.queues[index]
         while True:
@@ -105,9 +105,9 @@ class Queue:
         return rows
 
     def empty(self) -> bool:
-        """Whether a get would wait. True comes after up to 10 ms, so that polling loops do not burn a core."""
+        """Whether a get would wait. True comes after 10 ms, so that polling loops do not burn a core."""
         manager = self._mp
-        queue = manager.dispatcher.ledger.queues[self._entry.index]
+        queue = manager.dispatcher.ledger.queues[self._entry.number]
         if queue.waiting:
             return False
         if not manager.ended:
@@ -117,11 +117,11 @@ class Queue:
 
     def full(self) -> bool:
         """Whether a put would wait."""
-        return self._mp.dispatcher.ledger.queues[self._entry.index].full
+        return self._mp.dispatcher.ledger.queues[self._entry.number].full
 
     def qsize(self) -> int:
         """How many objects wait in the manager."""
-        return len(self._mp.dispatcher.ledger.queues[self._entry.index].waiting)
+        return len(self._mp.dispatcher.ledger.queues[self._entry.number].waiting)
 
     def close(self) -> None:
         """Nothing to do; for programs that call it on a multiprocessing.Queue."""

@@ -281,9 +281,10 @@ def _keep(pinned: str, content: bytes) -> None:
     if not folder:
         return
     try:
-        os.makedirs(os.path.dirname(os.path.dirname(folder)), exist_ok=True)
-        for made in (os.path.dirname(folder), folder):
+        ours = os.path.dirname(folder)
+        for made in (os.path.dirname(ours), ours, folder):
             os.makedirs(made, mode=0o700, exist_ok=True)
+        for made in (ours, folder):
             os.chmod(made, 0o700)
         handle, name = tempfile.mkstemp(dir=folder)  # readable by its owner only
         try:

@@ -202,9 +202,9 @@ def _from_callable(fn: Callable[..., object]) -> Source:
         from cloudpickle import dumps
     except ImportError as error:
         raise load_error(
-            f"no worker can import '{name}' from '{getattr(fn, '__module__', None)}', and sending it by value "
-            f"takes the library cloudpickle, which is not installed; install it, or put the function into a "
-            f"file and write 'file.py:{name.rpartition('.')[2]}'"
+            f"no worker can import '{name}' from '{getattr(fn, '__module__', None)}'; to send it by value "
+            f"takes the library cloudpickle, which is not installed; install it, or put the function into "
+            f"a file and write 'file.py:{name.rpartition('.')[2]}'"
         ) from error
     try:
         content: bytes = dumps(fn)

@@ -63,7 +63,7 @@ class FrameReader:
             data = self._rest + data
             self._rest = b""
         position, end = 0, len(data)
-        unpack = HEADER.unpack_from
+        unpack, new = HEADER.unpack_from, tuple.__new__
         while end - position >= HEADER_SIZE:
             header = unpack(data, position)
             length = header[0]
@@ -80,7 +80,8 @@ class FrameReader:
                     return messages
                 break
             _, kind, flags, queue, c, a, b = header
-            messages.append(Message(kind, queue, a, b, c, flags, data[start:stop]))
+            # what NamedTuple's own __new__ does, at half its price: this runs once per message
+            messages.append(new(Message, (kind, queue, a, b, c, flags, data[start:stop])))
             position = stop
         self._rest = data[position:] if position else data
         return messages

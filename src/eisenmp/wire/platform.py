@@ -1,11 +1,12 @@
 """All that differs between Linux, macOS and Windows, and nothing else.
 
-The portable path is what Windows takes: a loopback socket with a key, a thread that waits for each process,
-no signals and no passed descriptors. `EISENMP_PORTABLE=1` takes it anywhere.
+The portable path is what macOS and Windows take: a loopback socket with a key, threads that wait for each
+process, no passed descriptors. `EISENMP_PORTABLE=1` takes it anywhere.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
 import select
 import sys
@@ -14,18 +15,26 @@ from _socket import socket as Socket
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 SIGKILL = 9
 SIGTERM = 15
+READABLE = 1  # as EPOLLIN
+WRITABLE = 4  # as EPOLLOUT
 
 
 def portable() -> bool:
-    """Whether to do without what only Linux or Unix has."""
-    return (
-        os.environ.get("EISENMP_PORTABLE", "") not in ("", "0")
-        or not hasattr(os, "posix_spawn")
-        or not hasattr(__import__("_socket"), "AF_UNIX")
-    )
+    """Whether to do without what only Linux has."""
+    if os.environ.get("EISENMP_PORTABLE", "").lower() not in ("", "0", "false", "no", "off"):
+        return True
+    if not hasattr(os, "posix_spawn") or not hasattr(_socket, "AF_UNIX"):
+        return True
+    # a kernel, or a filter of system calls around a container, may refuse what the library knows
+    own = pidfd(os.getpid())
+    if own is None:
+        return True
+    os.close(own)
+    return False
 
 
 def pidfd(pid: int) -> int | None:
@@ -51,16 +60,15 @@ def end_with_life_line(descriptor: int) -> bool:
 
     It works while this process is stopped or holds the GIL. False where the kernel cannot do that.
     """
+    if sys.platform != "linux":
+        return False
     try:
         import fcntl
     except ImportError:
         return False
-    set_signal = getattr(fcntl, "F_SETSIG", 10 if sys.platform == "linux" else None)
-    if set_signal is None or not hasattr(os, "O_ASYNC") and sys.platform != "linux":
-        return False
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(descriptor, set_signal, SIGKILL)
+        fcntl.fcntl(descriptor, getattr(fcntl, "F_SETSIG", 10), SIGKILL)
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | getattr(fcntl, "FASYNC", 0o20000))
     except OSError:
@@ -69,8 +77,16 @@ def end_with_life_line(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if poll.poll(0):
-        os._exit(1)
+        end_group()
     return True
+
+
+def end_group() -> None:
+    """End this process, and what it has started if it leads a process group."""
+    own_group: Callable[[], int] | None = getattr(os, "getpgrp", None)
+    if own_group is not None and own_group() == os.getpid():
+        os.kill(0, SIGKILL)
+    os._exit(1)
 
 
 def set_affinity(cores: tuple[int, ...]) -> None:
@@ -96,71 +112,115 @@ def set_title(title: str) -> None:
 
 
 class Poller:
-    """Waits on sockets and descriptors; may be changed by one thread while another waits."""
+    """Waits on sockets and descriptors, for one thread at a time; others may change what it waits on."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None
-        self._tokens: dict[int, object] = {}
-        if self._epoll is None:
-            import selectors
-
-            self._selector = selectors.DefaultSelector()
+        epoll = getattr(select, "epoll", None)
+        self._system: Any = _Selector(self.wake) if epoll is None else epoll()
+        self._tokens: dict[int, Any] = {}
+        self._wakes, self._waker = loopback_pair()
+        self._wakes.setblocking(False)
+        self._waker.setblocking(False)
+        self._system.register(self._wakes.fileno(), READABLE)
 
     def add(self, descriptor: int, token: object) -> None:
         self._tokens[descriptor] = token
-        if self._epoll is not None:
-            self._epoll.register(descriptor, select.EPOLLIN)
-        else:
-            self._selector.register(descriptor, 1)
+        self._system.register(descriptor, READABLE)
 
     def writing(self, descriptor: int, wanted: bool) -> None:
         """Also report when the descriptor can be written, or no longer."""
-        if self._epoll is not None:
-            self._epoll.modify(descriptor, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
-        else:
-            self._selector.modify(descriptor, 3 if wanted else 1)
+        self._system.modify(descriptor, READABLE | WRITABLE if wanted else READABLE)
 
     def remove(self, descriptor: int) -> None:
-        if self._tokens.pop(descriptor, None) is None:
-            return
-        if self._epoll is not None:
-            self._epoll.unregister(descriptor)
-        else:
-            self._selector.unregister(descriptor)
+        if self._tokens.pop(descriptor, None) is not None:
+            self._system.unregister(descriptor)
 
-    def wait(self, timeout: float | None) -> list[tuple[object, bool, bool]]:
-        """(token, can be read, can be written) of all that are ready."""
-        if self._epoll is not None:
-            events = self._epoll.poll(timeout)
-            tokens = self._tokens
-            return [
-                (tokens.get(descriptor), bool(mask & ~select.EPOLLOUT), bool(mask & select.EPOLLOUT))
-                for descriptor, mask in events
-            ]
+    def wait(self, timeout: float | None) -> list[tuple[Any, bool, bool]]:
+        """(token, can be read, can be written) of all that are ready; nothing after a wake."""
+        ready = []
+        tokens = self._tokens
+        for descriptor, mask in self._system.poll(timeout):
+            token = tokens.get(descriptor)
+            if token is not None:
+                ready.append((token, mask & ~WRITABLE != 0, mask & WRITABLE != 0))
+            elif descriptor == self._wakes.fileno():
+                self._drain()
+        return ready
+
+    def wake(self) -> None:
+        """Let a running `wait` return; from any thread, also after `close`."""
+        try:
+            self._waker.send(b"\0")
+        except OSError:
+            return  # enough wakes are on their way, or nobody waits any more
+
+    def _drain(self) -> None:
+        try:
+            while len(self._wakes.recv(4096)) == 4096:
+                pass
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        self._system.close()
+        self._wakes.close()
+        self._waker.close()
+
+
+class _Selector:
+    """What `select.epoll` does, where there is none. A running poll is told of every change."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        from selectors import DefaultSelector
+
+        self._selector = DefaultSelector()
+        self._changed = changed
+
+    def register(self, descriptor: int, mask: int) -> None:
+        self._selector.register(descriptor, _events(mask))
+        if len(self._selector.get_map()) > 1:
+            self._changed()
+
+    def modify(self, descriptor: int, mask: int) -> None:
+        self._selector.modify(descriptor, _events(mask))
+        self._changed()
+
+    def unregister(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
         return [
-            (self._tokens.get(key.fd), bool(mask & 1), bool(mask & 2))
-            for key, mask in self._selector.select(timeout)
+            (key.fd, (READABLE if events & 1 else 0) | (WRITABLE if events & 2 else 0))
+            for key, events in self._selector.select(timeout)
         ]
 
     def close(self) -> None:
-        if self._epoll is not None:
-            self._epoll.close()
-        else:
-            self._selector.close()
+        self._selector.close()
+
+
+def _events(mask: int) -> int:
+    """The mask in the constants of `selectors`."""
+    return 3 if mask & WRITABLE else 1
 
 
 def loopback_pair() -> tuple[Socket, Socket]:
     """Two connected sockets in this process, also where there are no Unix sockets."""
-    import _socket
-
     if hasattr(_socket, "AF_UNIX") and hasattr(_socket, "socketpair"):
         return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM, 0)
     import socket
 
-    left, right = socket.socketpair()
-    return _detached(left), _detached(right)
+    left, right = (_bare(end) for end in socket.socketpair())
+    return left, right
 
 
-def _detached(connected: Socket) -> Socket:
-    family = connected.family
-    return Socket(family, 1, 0, connected.detach())
+def _bare(connected: Any) -> Socket:
+    """The same connection as the light class that is used everywhere here."""
+    family = int(connected.family)
+    bare = Socket(family, _socket.SOCK_STREAM, 0, connected.detach())
+    speak_at_once(bare)
+    return bare
+
+
+def speak_at_once(socket: Socket) -> None:
+    """Send small messages over TCP without waiting for the other side to confirm earlier ones."""
+    socket.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
