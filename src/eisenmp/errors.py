@@ -27,7 +27,13 @@ class QueueUnknown(EisenmpError, KeyError):
 
 
 class LoadError(EisenmpError, ImportError):
-    """A worker module could not be fetched, imported or called the way a worker is called."""
+    """A worker module could not be fetched, imported or called the way a worker is called.
+
+    `path` and `line` say where, `traceback_text` is the traceback of the process that tried; as far as known.
+    """
+
+    line: int | None = None
+    traceback_text: str = ""
 
 
 class FeedError(EisenmpError):

@@ -1,7 +1,7 @@
 """The process of a worker: `python -m eisenmp.child`, started by the manager only.
 
-Arguments: `fd SOCKET LIFE_LINE`, the numbers of inherited descriptors; or `connect PORT`, on the portable
-path, with the key on standard input.
+Arguments: `fd SOCKET LIFE_LINE`, the numbers of inherited descriptors, or `zygote SOCKET LIFE_LINE`; or
+`connect PORT`, on the portable path, with the key on standard input.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import sys
 from _socket import socket as Socket
 
 from ..core import messages as m
-from ..core.record import NamedTuple
 from ..wire import platform
-from ..wire.frames import HEADER, HEADER_SIZE
+from ..wire.frames import HEADER_SIZE, first_header
 from ..wire.link import Link
 from ..wire.pickles import loads
 from .host import Host
@@ -21,31 +20,36 @@ from .stream import LineStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any, TextIO
+
+    from .host import Warmth
     from .spec import Spec
+else:
+    Loader = object
 
 
-class Connection(NamedTuple):
-    """The socket to the manager, and whether the kernel ends this process with the manager."""
-
-    socket: Socket
-    guarded: bool
-
-
-def connect(arguments: list[str]) -> Connection:
+def connect(arguments: list[str]) -> Socket:
     """The connection that the arguments speak of."""
-    if arguments[0] == "fd":
-        guarded = platform.end_with_life_line(int(arguments[2]))
-        return Connection(Socket(fileno=int(arguments[1])), guarded)
+    if arguments[0] in ("fd", "zygote"):
+        socket, life_line = int(arguments[1]), int(arguments[2])
+        # programs that the user starts must not hold them
+        os.set_inheritable(socket, False)
+        os.set_inheritable(life_line, False)
+        platform.end_with_life_line(life_line)
+        return Socket(fileno=socket)
     from ..wire.handshake import connect as connect_loopback
 
     key = bytes.fromhex(sys.stdin.readline().strip())
-    return Connection(connect_loopback(int(arguments[1]), key), False)
+    return connect_loopback(int(arguments[1]), key)
 
 
 def read_spec(socket: Socket) -> Spec:
     """The first message of the manager, and nothing behind it."""
-    header = _exactly(socket, HEADER_SIZE)
-    length, kind, *_ = HEADER.unpack(header)
+    length, kind = first_header(_exactly(socket, HEADER_SIZE))
     if kind != m.START:
         raise SystemExit("eisenmp: the first message is not a start")
     spec: Spec = loads(_exactly(socket, length))
@@ -62,15 +66,24 @@ def _exactly(socket: Socket, size: int) -> bytes:
     return bytes(parts)
 
 
-def work(connection: Connection, spec: Spec) -> int:
+def work(
+    socket: Socket, spec: Spec, on_eof: Callable[[], None] = platform.end_group, warmth: Warmth | None = None
+) -> int:
     """Be the worker of the spec; returns the exit code."""
-    sys.path[:] = spec.sys_path
+    if warmth is None:
+        sys.path[:] = spec.sys_path
     platform.set_affinity(spec.cores)
     platform.set_title(f"eisenmp:{spec.name}")
-    link = Link(connection.socket)
-    host = Host(spec, link, on_eof=lambda: os._exit(1))
-    sys.stdout = stdout = LineStream(1, 1, host.channel)
-    sys.stderr = stderr = LineStream(2, 2, host.channel)
+    host = Host(spec, Link(socket), on_eof=on_eof, warmth=warmth)
+    if warmth is None:
+        sys.stdout = stdout = LineStream(1, 1, host.channel)
+        sys.stderr = stderr = LineStream(2, 2, host.channel)
+    else:
+        # what was imported may have kept them, as logging.basicConfig() does
+        stdout, stderr = warmth.streams
+        stdout.sink = stderr.sink = host.channel
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: part(host, stdout, stderr))
     name_process(spec.name)
     try:
         started = host.run()
@@ -80,14 +93,27 @@ def work(connection: Connection, spec: Spec) -> int:
 
 
 def leave(host: Host, *streams: LineStream) -> None:
-    """Run the user's exit handlers, then send what they printed."""
+    """Wait for the user's threads and run the exit handlers, then send what they printed."""
     import atexit
 
-    threading = sys.modules["threading"]
-    threading._shutdown()  # type: ignore[attr-defined]
+    vars(sys.modules["threading"])["_shutdown"]()
     atexit._run_exitfuncs()
     for stream in streams:
         stream.finish()
+    host.channel.flush()
+
+
+def part(host: Host, stdout: LineStream, stderr: LineStream) -> None:
+    """In a copy of this process made by os.fork(): what it prints goes to the manager as it is."""
+    host.channel.forget()
+    if sys.stdout is stdout:
+        sys.stdout = _plain(1)
+    if sys.stderr is stderr:
+        sys.stderr = _plain(2)
+
+
+def _plain(descriptor: int) -> TextIO:
+    return open(descriptor, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def name_process(name: str) -> None:
@@ -95,47 +121,80 @@ def name_process(name: str) -> None:
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None:
         multiprocessing.current_process().name = name
-        return
+    else:
+        sys.meta_path.insert(0, Namer(name))
 
-    class Namer:
-        """Waits for the import instead of paying for it."""
 
-        @staticmethod
-        def find_spec(module: str, path: object = None, target: object = None) -> object:
-            if module != "multiprocessing.process":
-                return None
-            sys.meta_path.remove(Namer)
-            from importlib.util import find_spec
+class Namer(Loader):
+    """Waits for the import of multiprocessing instead of paying for it, then tells it the name."""
 
-            found = find_spec(module)
-            if found is not None and found.loader is not None:
-                execute = found.loader.exec_module
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loader: Any = None
 
-                def exec_module(loaded: object) -> None:
-                    execute(loaded)  # type: ignore[arg-type]
-                    loaded.current_process().name = name  # type: ignore[attr-defined]
+    def find_spec(
+        self, module: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if module != "multiprocessing.process":
+            return None
+        sys.meta_path.remove(self)
+        from importlib.util import find_spec
 
-                found.loader.exec_module = exec_module  # type: ignore[method-assign]
-            return found
+        found = find_spec(module)
+        if found is not None:
+            self._loader, found.loader = found.loader, self
+        return found
 
-    sys.meta_path.insert(0, Namer)  # type: ignore[arg-type]
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        module.current_process().name = self._name
+
+
+class Departure:
+    """How this process ends: at once when the manager is gone, with a code when the work is done."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def on_eof(self) -> None:
+        if self.code is None:
+            platform.end_group()
+        os._exit(self.code or 0)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry of the process. It ends here, past the interpreter's own shutdown, which would cost time."""
     platform.ignore_terminal_interrupt()
-    connection = connect(sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    departure = Departure()
+    socket: Socket | None = None
     code = 1
     try:
-        code = work(connection, read_spec(connection.socket))
+        socket = connect(arguments)
+        warmth: Warmth | None = None
+        if sys.platform == "linux" and arguments[0] == "zygote":
+            from .zygote import hatch
+
+            socket, warmth = hatch(socket, int(arguments[2]))
+        code = work(socket, read_spec(socket), departure.on_eof, warmth)
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+        if isinstance(leaving.code, int | None):
+            code = leaving.code or 0
+        else:
+            print(leaving.code, file=sys.stderr, flush=True)
     except BaseException:
-        sys.__stderr__ = sys.stderr
         import traceback
 
         traceback.print_exc()
+        sys.stderr.flush()
     finally:
+        departure.code = code
+        if arguments[0] == "connect" and socket is not None:
+            Link(socket).leave()
         os._exit(code)
 
 

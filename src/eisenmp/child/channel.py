@@ -9,7 +9,7 @@ from time import monotonic
 from ..core import messages as m
 from ..core.messages import Message
 from ..core.record import NamedTuple
-from ..core.ticket import Ticket
+from ..core.ticket import TICKET_ID_PREFIX, Ticket
 from ..errors import Stopped
 from ..wire.frames import FrameReader, encode
 from ..wire.pickles import dumps, loads
@@ -91,7 +91,7 @@ class Channel:
         self._cycle_start = 0.0
         self._held: Message | None = None
         self.pump = Pump(
-            self._step, link.wake, tick=TICK, name="eisenmp-channel", before_background=self.flush
+            self._step, self._nudge, tick=TICK, name="eisenmp-channel", before_background=self.flush
         )
         self.pump.start()
 
@@ -202,8 +202,13 @@ class Channel:
             batch: list[Message] = []
             while out:
                 batch.append(out.popleft())
-            if batch:
+            if not batch:
+                return
+            try:
                 self._link.write(encode(batch))
+            except OSError:
+                self._end()
+                raise Stopped("the manager is gone") from None
 
     def ask(self, question: int, queue: int, body: bytes = b"", timeout: float | None = None) -> Any:
         """Put a question to the manager and wait for the answer. Raises Stopped."""
@@ -275,9 +280,16 @@ class Channel:
         return 0
 
     def lease_of_header(self, text: str) -> int:
-        """The lease that a header text of 1.0 speaks of; a worker may have put text before it."""
-        for item in reversed(self._cycle):
-            if item.kind == m.CHUNK and text.endswith(self.ticket(item).header):
+        """The lease that a header text of 1.0 speaks of; a worker may have put text before it.
+
+        A worker may also put a text of its own in place of the queue's name: then the number decides.
+        """
+        chunks = [item for item in reversed(self._cycle) if item.kind == m.CHUNK]
+        for item in chunks:
+            if text.endswith(self.ticket(item).header):
+                return item.lease
+        for item in chunks:
+            if f";{TICKET_ID_PREFIX}{item.number};" in text:
                 return item.lease
         return 0
 
@@ -333,23 +345,43 @@ class Channel:
         return self.stopping or any(item.lease in self.cancelled for item in self._cycle)
 
     def close(self) -> None:
+        """End the connection from here; afterwards no thread of the channel runs."""
+        self.ended = self.stopping = True
+        self._link.cut()
+        self.pump.close()
+        self._link.close()
+
+    def forget(self) -> None:
+        """In a copy of this process made by os.fork(): the connection is not ours, nothing goes out."""
+        self.ended = self.stopping = True
+        self._on_eof = lambda: None
+        self._out.clear()
+        self._write_lock = threading.Lock()
+        self._get_lock = threading.Lock()
+        self._link.close()
+
+    def _nudge(self) -> None:
+        """Have the manager answer: nothing else ends the read that another thread waits in."""
         if not self.ended:
+            self.post(Message(m.ASK, b=m.ASK_NOTHING))
             self.flush()
-        self.pump.close(join=threading.get_ident() != self._main or self.ended)
+
+    def _end(self) -> None:
+        self.ended = self.stopping = True
+        self._on_eof()
+        self.pump.close(join=False)
 
     # what comes in; called by whoever leads
 
     def _step(self, timeout: float | None) -> None:
         try:
             data = self._link.read(timeout)
-        except (ConnectionError, BrokenPipeError):
+        except OSError:
             data = b""
         if data is None:
             return
         if not data:
-            self.ended = self.stopping = True
-            self._on_eof()
-            self.pump.close(join=False)
+            self._end()
             return
         for message in self._reader.feed(data):
             self._handle(message)

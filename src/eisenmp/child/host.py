@@ -10,7 +10,7 @@ from ..errors import LoadError, Stopped
 from ..wire.pickles import dumps, loads
 from .channel import Channel
 from .contracts import CHUNK, ROW, ChunkWorker, RowWorker
-from .loader import check_signature, load
+from .loader import Source, check_signature, load
 from .toolbox import ToolBox
 from .tools import Tools
 
@@ -21,22 +21,31 @@ if TYPE_CHECKING:
 
     from ..wire.link import Link
     from .spec import Spec
+    from .stream import LineStream
 
 
 class Warmth(NamedTuple):
     """What a process had loaded before the worker was forked from it."""
 
-    modules: Sequence[Callable[..., Any]]  #: what the sources name, in their order
+    modules: Sequence[Callable[..., Any] | Source]  #: what the sources name; a Source is left to the worker
     tools: Tools
+    streams: tuple[LineStream, LineStream]  #: its stdout and stderr
 
 
 class Host:
     """Runs one worker over one link; in a process of its own, or in a thread of the manager."""
 
     def __init__(
-        self, spec: Spec, link: Link, *, on_eof: Callable[[], None], warmth: Warmth | None = None
+        self,
+        spec: Spec,
+        link: Link,
+        *,
+        on_eof: Callable[[], None],
+        warmth: Warmth | None = None,
+        register: Callable[[str, Callable[[str], object]], None] = queues.register_resolver,
     ) -> None:
         self._spec = spec
+        self._register = register
         self._warmth = warmth
         tools = Tools(spec.tools) if warmth is None else warmth.tools
         self.channel = Channel(link, spec.queues, on_eof=on_eof, tools=tools)
@@ -49,7 +58,7 @@ class Host:
         except Stopped:
             return True
         except Exception as error:
-            channel.post(Message(m.FAILED_START, body=dumps(_start_failure(error))))
+            channel.post(Message(m.FAILED_START, body=dumps(start_failure(error))))
             channel.flush()
             return False
         channel.post(Message(m.UP, a=toolbox.WORKER_PID, flags=_is_chunk_worker(cycle)))
@@ -70,16 +79,17 @@ class Host:
 
             return worker_queue(channel, known, spec.manager)
 
-        queues.register_resolver(spec.manager, resolve)
+        self._register(spec.manager, resolve)
         warmth = self._warmth
-        loaded = list(map(load, spec.sources)) if warmth is None else warmth.modules
+        given = spec.sources if warmth is None else warmth.modules
+        loaded = [load(module) if isinstance(module, Source) else module for module in given]
         worker, mates = loaded[0], loaded[1:]
         if spec.contract == ROW:
             worker = RowWorker(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker)
         arguments = worker.arguments if isinstance(worker, ChunkWorker) else ("toolbox",)
         check_signature(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker, arguments)
         for mate in mates:
-            check_signature(mate, ("toolbox",))
+            check_signature(mate, ("toolbox",), role="mate")
         toolbox = ToolBox(spec, channel, loads(spec.variables))
         for mate in reversed(mates):
             mate(toolbox)
@@ -137,8 +147,14 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
-def _start_failure(error: Exception) -> tuple[str, str]:
+def start_failure(error: Exception) -> tuple[str, str, str | None, int | None]:
+    """Message, traceback, path and line, for the LoadError on the other side."""
     if isinstance(error, LoadError):
-        return str(error), getattr(error, "traceback_text", "")
-    _, line, text = _failure(error)
-    return f"a mate raised {line}", text
+        return str(error), error.traceback_text, error.path, error.line
+    _, text, traceback_text = _failure(error)
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    path = None if last is None else last.tb_frame.f_code.co_filename
+    line = None if last is None else last.tb_lineno
+    return f"{path}:{line}: a mate raised {text}", traceback_text, path, line

@@ -24,7 +24,9 @@ def opened(channel: Channel, item: Item) -> Any:
         return loads(item.body)
     if item.kind == m.TOKEN:
         return [OUTPUT_HEADER, STOP_ROW]
-    rows = [channel.ticket(item).header, *loads(item.body)]
+    rows = list(loads(item.body))
+    if not item.flags & m.TITLED:
+        rows.insert(0, channel.ticket(item).header)
     if item.flags & m.LAST:
         rows.append(STOP_ROW)
     return rows

@@ -10,10 +10,18 @@ if TYPE_CHECKING:
     from .loader import Source
 
 
+class Warm(NamedTuple):
+    """What the workers of a manager have in common, and a zygote loads once before it forks them."""
+
+    sources: tuple[Source, ...]
+    sys_path: tuple[str, ...]
+
+
 class Spec(NamedTuple):
     """Everything that a worker knows at its start; the user's variables are pickled inside the pickle.
 
     `sources`: the worker first, then its mates. `tools`: pickled {name: object}, in the order of broadcast.
+    A worker that a zygote forks has neither here: they are loaded already.
     """
 
     manager: str

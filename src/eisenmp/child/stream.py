@@ -7,13 +7,20 @@ from threading import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .channel import Channel
+    from typing import Protocol
+
+    class Sink(Protocol):
+        """Where whole lines go, such as a Channel; 1 is stdout, 2 is stderr."""
+
+        def log(self, stream: int, text: str) -> None: ...
+
+        def flush(self) -> None: ...
 
 
 class LineStream(io.TextIOWrapper):
     """Gathers what each thread prints until a line is whole, so that lines never interleave."""
 
-    def __init__(self, descriptor: int, stream: int, channel: Channel) -> None:
+    def __init__(self, descriptor: int, stream: int, sink: Sink) -> None:
         super().__init__(
             io.FileIO(descriptor, "wb", closefd=False),
             encoding="utf-8",
@@ -21,7 +28,7 @@ class LineStream(io.TextIOWrapper):
             write_through=True,
         )
         self._stream = stream
-        self._channel = channel
+        self.sink = sink
         self._parts: dict[int, list[str]] = {}
 
     def write(self, text: str) -> int:
@@ -37,19 +44,19 @@ class LineStream(io.TextIOWrapper):
             whole = "".join(before) + whole
         if rest:
             parts[ident] = [rest]
-        self._channel.log(self._stream, whole + newline)
+        self.sink.log(self._stream, whole + newline)
         # at once: after a crash it is all that is known
-        self._channel.flush()
+        self.sink.flush()
         return len(text)
 
     def flush(self) -> None:
         """Send what was written, except for lines that are not whole yet."""
         if not self.closed:
-            self._channel.flush()
+            self.sink.flush()
 
     def finish(self) -> None:
         """Send lines without an end too: the process is leaving."""
         while self._parts:
             _, parts = self._parts.popitem()
-            self._channel.log(self._stream, "".join(parts) + "\n")
-        self._channel.flush()
+            self.sink.log(self._stream, "".join(parts) + "\n")
+        self.sink.flush()

@@ -65,20 +65,23 @@ class ToolBox:
     """One per worker process; the same object in every call, so that a worker may keep things on it."""
 
     def __init__(self, spec: Spec, channel: Channel, variables: dict[str, Any]) -> None:
-        self._channel = channel
-        self._manager = spec.manager
-        self._categories: dict[str, dict[str, WorkerQueue]] = {}
         self.instances: dict[str, Any] = {}
         self.worker = WorkerControl(channel)
         self.tools = channel.tools
+        self.worker_id = spec.worker_id
         self.NEXT_LIST: Any = None
         self.MULTI_TOOL: Any = None
         self.INPUT_HEADER = ""
+        vars(self).update(variables)
+        # from here on names are ours, whatever the variables say
+        self._channel = channel
+        self._manager = spec.manager
+        self._categories: dict[str, dict[str, WorkerQueue]] = {}
         self.OUTPUT_HEADER = OUTPUT_HEADER
         self.PERF_HEADER_ETA = PERF_HEADER_ETA
         self.PERF_CURRENT_ETA: Any = None
         self.STOP_MSG = STOP_MSG
-        self.WORKER_ID = self.worker_id = spec.worker_id
+        self.WORKER_ID = spec.worker_id
         self.WORKER_PID = getpid()
         self.WORKER_NAME = spec.name
         self.STOP_CONFIRM_AND_PROCNAME = STOP_CONFIRM + spec.name
@@ -96,14 +99,13 @@ class ToolBox:
             "ALL_QUEUES_LIST": self.ALL_QUEUES_LIST,
             "Q_NAME_ID_LST": self.Q_NAME_ID_LST,
         }
-        vars(self).update(variables)
 
     def _add_queue(self, name: QueueName) -> None:
         queue = worker_queue(self._channel, name, self._manager)
         if name.category is not None:
             category = self._categories.setdefault(name.category, {})
             category[name.short] = queue
-            vars(self).setdefault(name.category, category)
+            setattr(self, name.category, category)
         else:
             setattr(self, name.attribute, queue)
         if name.number == INPUT or name.number > 5:
@@ -137,7 +139,8 @@ class ToolBox:
             raise TimeoutError(f"no chunk came within {timeout} s")
         if item.kind == m.TOKEN:
             return None
-        return Chunk(channel.ticket(item), loads(item.body))
+        rows = loads(item.body)
+        return Chunk(channel.ticket(item), rows[1:] if item.flags & m.TITLED else rows)
 
     def send(self, value: Any, ticket: Ticket | None = None) -> None:
         """Send an output of the chunk `ticket`; by default of the one that was taken last in this cycle."""

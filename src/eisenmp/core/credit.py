@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CREDIT_MAX = 64
 MOMENT = 0.016  #: seconds of work to hold ahead; covers a dispatcher that waits for the GIL (5 ms a switch)
+SHORTEST = MOMENT / (CREDIT_MAX - 1)  #: of shorter chunks no more are sent ahead
 SMOOTHING = 0.25
 
 
@@ -27,7 +28,7 @@ class Credit:
             self.seconds += (seconds - self.seconds) * weight
         else:
             self.seconds = seconds
-        ahead = 1 + min(CREDIT_MAX - 1, int(MOMENT / max(self.seconds, 1e-6)))
+        ahead = 1 + int(MOMENT / self.seconds) if self.seconds > SHORTEST else CREDIT_MAX
         change = ahead - self.ahead
         self.ahead = ahead
         return change

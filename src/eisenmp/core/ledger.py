@@ -9,151 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 
-from .credit import Credit
-from .record import NamedTuple
+from .lines import Line, Queue, Worker
+from .parcel import Accept, Command, Finish, GiveUp, Parcel, Recall, Remind, Send, Token
+from .placement import Placement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-BLAME_NOBODY = -1
-RECALL_WORTH = 0.002  #: seconds
-
-
-class Parcel:
-    """What travels: a chunk of a feed (`feed` > 0), or an object that a user put (`feed` == 0)."""
-
-    __slots__ = ("attempts", "body", "deaths", "feed", "flags", "lease", "number", "queue", "raises")
-
-    def __init__(self, queue: int, body: bytes, *, feed: int = 0, number: int = 0, flags: int = 0) -> None:
-        self.queue = queue
-        self.body = body
-        self.feed = feed
-        self.number = number
-        self.flags = flags
-        self.lease = 0
-        self.attempts = 0
-        self.deaths = 0
-        self.raises = 0
-
-    def __repr__(self) -> str:
-        return f"<Parcel queue={self.queue} feed={self.feed} number={self.number} lease={self.lease}>"
-
-
-class Send(NamedTuple):
-    """Send the parcel to the worker; it is leased already."""
-
-    wid: int
-    parcel: Parcel
-
-
-class Token(NamedTuple):
-    """Tell the worker's getter that all feeders of the queue have ended."""
-
-    wid: int
-    queue: int
-
-
-class Recall(NamedTuple):
-    """Ask the worker to give back up to `count` parcels of the queue that it has not taken."""
-
-    wid: int
-    queue: int
-    count: int
-
-
-class Accept(NamedTuple):
-    """A put that waited for room is in the queue now."""
-
-    put: object
-
-
-class Finish(NamedTuple):
-    """The chunk is done; its outputs in the order sent. Given once per ticket."""
-
-    parcel: Parcel
-    outputs: list[Any]
-    wid: int
-
-
-class GiveUp(NamedTuple):
-    """The chunk has failed for good."""
-
-    parcel: Parcel
-    error: Any
-    wid: int
-
-
-Command = Send | Token | Recall | Accept | Finish | GiveUp if TYPE_CHECKING else object
-
-
-class Line:
-    """One worker at one queue."""
-
-    __slots__ = (
-        "asked_back", "credit", "in_demand", "in_roomy", "known", "open", "queue", "refused", "sent",
-        "token_due", "wanted", "worker",
-    )  # fmt: skip
-
-    def __init__(self, worker: Worker, queue: Queue) -> None:
-        self.worker = worker
-        self.queue = queue
-        self.sent = 0  # items and tokens since the worker's start
-        self.wanted = 0  # as many as the worker has asked for since its start
-        self.open: dict[int, Parcel] = {}  # leases, oldest first
-        self.credit = Credit()
-        self.known = False  # has taken from this queue before
-        self.in_demand = False
-        self.in_roomy = False
-        self.asked_back = -1  # `sent` when parcels were recalled last: not twice for the same ones
-        self.refused = False  # the last recall was answered
-        self.token_due = True
-
-
-class Worker:
-    """One process: its leases over all queues."""
-
-    __slots__ = ("held", "leases", "lines", "outputs", "paused", "slot", "wid")
-
-    def __init__(self, wid: int, slot: int) -> None:
-        self.wid = wid
-        self.slot = slot
-        self.leases: dict[int, Parcel] = {}
-        self.outputs: dict[int, list[Any]] = {}
-        self.lines: dict[int, Line] = {}
-        self.paused = False
-
-
-class Queue:
-    """What waits in the manager, and who wants it."""
-
-    __slots__ = (
-        "credit", "demand", "fed", "feeds", "in_flight", "index", "lines", "maxsize", "puts", "roomy",
-        "surplus", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, index: int, maxsize: int) -> None:
-        self.index = index
-        self.maxsize = maxsize
-        self.waiting: deque[Parcel] = deque()
-        self.demand: deque[Line] = deque()
-        self.roomy: deque[Line] = deque()
-        self.puts: deque[tuple[object, Parcel]] = deque()
-        self.feeds: set[int] = set()  # that have not ended
-        self.fed = False
-        self.lines: dict[int, Line] = {}
-        self.in_flight = 0
-        self.surplus = 0  # leases beyond the one that each worker is busy with
-        self.credit = 0  # of all lines that take from this queue
-
-    @property
-    def full(self) -> bool:
-        return 0 < self.maxsize <= len(self.waiting)
-
-    @property
-    def ended(self) -> bool:
-        return self.fed and not self.feeds
+__all__ = [
+    "Accept", "Command", "Finish", "GiveUp", "Ledger", "Line", "Parcel", "Queue", "Recall", "Remind", "Send",
+    "Token", "Worker",
+]  # fmt: skip
 
 
 class Ledger:
@@ -164,9 +32,18 @@ class Ledger:
         self.raises = raises
         self.queues: dict[int, Queue] = {}
         self.workers: dict[int, Worker] = {}
-        self.tokens = True  # False: nobody is told that the feeders have ended
-        self._redeliver: dict[tuple[int, int], deque[Parcel]] = {}
-        self._lease = 0
+        self._dropped: set[int] = set()  # feeds that were dropped while chunks of theirs were leased
+        self._placement = Placement()
+        self._place = self._placement.place
+
+    @property
+    def tokens(self) -> bool:
+        """Whether workers that wait are told when all feeders of their queue have ended."""
+        return self._placement.tokens
+
+    @tokens.setter
+    def tokens(self, tokens: bool) -> None:
+        self._placement.tokens = tokens
 
     # what is put in
 
@@ -184,6 +61,24 @@ class Ledger:
         queue = self.queues[index]
         queue.feeds.discard(feed)
         return self._place(queue)
+
+    def feed_dropped(self, index: int, feed: int) -> list[Parcel]:
+        """Take the feed's waiting chunks out; those that are leased finish as they like, or are dropped too.
+
+        `room_made` says what can move then.
+        """
+        queue = self.queues[index]
+        dropped = [parcel for parcel in queue.waiting if parcel.feed == feed]
+        if dropped:
+            queue.waiting = deque(parcel for parcel in queue.waiting if parcel.feed != feed)
+        held = {parcel.feed for worker in self.workers.values() for parcel in worker.leases.values()}
+        self._dropped.add(feed)
+        self._dropped &= held
+        return dropped
+
+    def room_made(self, index: int) -> list[Command]:
+        """What can move after `feed_dropped`: puts that waited for room."""
+        return self._place(self.queues[index])
 
     def offered(self, parcel: Parcel) -> list[Command]:
         """A chunk or an object for the end of its queue; whoever calls has looked for room."""
@@ -227,15 +122,16 @@ class Ledger:
         worker = self.workers.get(wid)
         if worker is None:
             return []
-        line = self._line(worker, index)
+        line = worker.lines.get(index) or self._line(worker, index)
         line.wanted = count
-        if line.wanted <= line.sent:
-            return []
-        queue = line.queue
-        if not line.in_demand:
-            line.in_demand = True
-            queue.demand.append(line)
-        return self._place(queue)
+        if count > line.sent:
+            line.want()
+            return self._place(line.queue)
+        if line.in_demand:
+            # nobody waits there any more; what it would have got is not sent, and nothing is recalled for it
+            line.in_demand = False
+            line.queue.demand.remove(line)
+        return []
 
     def output(self, wid: int, lease: int, body: Any) -> bool:
         """Keep an output until the cycle ends; False when the worker does not hold that lease."""
@@ -256,16 +152,18 @@ class Ledger:
             parcel = worker.leases.pop(lease, None)
             if parcel is None:
                 continue
-            line = self._closed(worker, lease, parcel)
+            line = worker.lines[parcel.queue]
+            line.close(lease)
             if line not in touched:
                 touched.append(line)
-            outputs = worker.outputs.pop(lease, None) if worker.outputs else None
+            outputs = worker.outputs.pop(lease, None)
             if parcel.feed:
-                commands.append(Finish(parcel, outputs or [], wid))
+                # for each chunk: past the __new__ of the named tuple, which is written in Python
+                commands.append(tuple.__new__(Finish, (parcel, outputs or [], wid)))
         for line in touched:
-            line.queue.credit += line.credit.measured(seconds)
-            self._room(line)
-            commands.extend(self._place(line.queue))
+            line.measured(seconds)
+            line.make_room()
+            commands += self._place(line.queue)
         return commands
 
     def raised(self, wid: int, leases: Iterable[int], error: Any) -> list[Command]:
@@ -274,73 +172,94 @@ class Ledger:
         if worker is None:
             return []
         commands: list[Command] = []
+        retried: list[Parcel] = []
+        touched: list[Line] = []
         for lease in leases:
             parcel = worker.leases.pop(lease, None)
             if parcel is None:
                 continue
-            line = self._closed(worker, lease, parcel)
             worker.outputs.pop(lease, None)
-            self._room(line)
-            if parcel.feed:
+            line = worker.lines[parcel.queue]
+            line.close(lease)
+            if line not in touched:
+                touched.append(line)
+            if parcel.feed and parcel.feed not in self._dropped:
                 parcel.attempts += 1
                 parcel.raises += 1
                 if parcel.raises > self.raises:
                     commands.append(GiveUp(parcel, error, wid))
                 else:
-                    line.queue.waiting.appendleft(parcel)
-            commands.extend(self._place(line.queue))
+                    retried.append(parcel)
+        for parcel in reversed(retried):
+            self.queues[parcel.queue].waiting.appendleft(parcel)
+        for line in touched:
+            line.make_room()
+            commands += self._place(line.queue)
         return commands
 
     def returned(self, wid: int, index: int, leases: Iterable[int]) -> list[Command]:
-        """What the worker had not taken of the queue goes back to its head, in order: the answer to Recall."""
+        """What the worker had not taken of the queue goes back to its head, in order: it answers a Recall."""
         worker = self.workers.get(wid)
         if worker is None:
             return []
         line = self._line(worker, index)
-        line.refused = True
+        queue = line.queue
+        if line.recalls:
+            line.recalls -= 1
         for lease in reversed(list(leases)):
             parcel = worker.leases.pop(lease, None)
             if parcel is not None:
-                self._closed(worker, lease, parcel)
+                line.close(lease)
                 line.sent -= 1
-                line.asked_back = -1
-                line.queue.waiting.appendleft(parcel)
-        if line.in_roomy:
-            # not at once to the one who gave it back
-            line.queue.roomy.remove(line)
-            line.in_roomy = False
-        return self._place(line.queue)
-
-    def left(self, wid: int) -> list[Command]:
-        """The worker returned something false and is not called again; what it holds goes back."""
-        return self._gone(wid, blamed=BLAME_NOBODY, error=None)
-
-    def lost(self, wid: int, error: Any) -> list[Command]:
-        """The process is gone. The oldest lease at each queue was running: a death counts against it."""
-        return self._gone(wid, blamed=0, error=error)
+                line.asked_at = -1
+                if parcel.feed not in self._dropped:
+                    queue.waiting.appendleft(parcel)
+        # not at once to the one who gave it back, unless it waits for it
+        line.step_back()
+        if line.sent < line.wanted:
+            line.want()
+        return self._place(queue)
 
     def paused(self, wid: int, paused: bool) -> list[Command]:
+        """A worker that pauses gets nothing more, and is asked for what it has not taken."""
         worker = self.workers.get(wid)
-        if worker is None:
+        if worker is None or worker.paused == paused:
             return []
         worker.paused = paused
         commands: list[Command] = []
-        if not paused:
-            for line in worker.lines.values():
-                self._room(line)
-                if line.wanted > line.sent and not line.in_demand:
-                    line.in_demand = True
-                    line.queue.demand.append(line)
-                commands.extend(self._place(line.queue))
+        for line in worker.lines.values():
+            if not paused:
+                line.make_room()
+                if line.sent < line.wanted:
+                    line.want()
+                commands += self._place(line.queue)
+            elif line.open:
+                commands.append(self._placement.recall(line, len(line.open)))
         return commands
 
-    def feed_dropped(self, index: int, feed: int) -> list[Parcel]:
-        """Take the feed's waiting chunks out; those that are leased finish as they like."""
-        queue = self.queues[index]
-        dropped = [parcel for parcel in queue.waiting if parcel.feed == feed]
-        if dropped:
-            queue.waiting = deque(parcel for parcel in queue.waiting if parcel.feed != feed)
-        return dropped
+    def left(self, wid: int) -> list[Command]:
+        """The worker returned something false and nobody follows it in its slot; what it holds goes back."""
+        return self._gone(wid, None, blamed=False)
+
+    def lost(self, wid: int, error: Any) -> list[Command]:
+        """The process is gone. The oldest chunk at each queue was running: a death counts against it.
+
+        Objects wait for the worker that follows it in its slot; `slot_closed` when none will.
+        """
+        return self._gone(wid, error, blamed=True)
+
+    def slot_closed(self, slot: int) -> list[Command]:
+        """No worker will follow in the slot: what waits for one goes back to the queues."""
+        commands: list[Command] = []
+        for queue in self._release(slot):
+            commands += self._place(queue)
+        return commands
+
+    def reminded(self, index: int) -> list[Command]:
+        """The time of a Remind has passed."""
+        return self._placement.reminded(self.queues[index])
+
+    # questions
 
     def leased(self, feed: int) -> list[tuple[int, Parcel]]:
         """Who holds chunks of the feed: (wid, parcel)."""
@@ -353,10 +272,10 @@ class Ledger:
 
     def available(self, wid: int, index: int) -> bool:
         """Whether a get of the worker would be answered at once."""
-        queue = self.queues[index]
         worker = self.workers.get(wid)
-        slot = worker.slot if worker is not None else -1
-        return bool(queue.waiting) or bool(self._redeliver.get((slot, index)))
+        if worker is None or worker.paused:
+            return False
+        return bool(self.queues[index].waiting) or self._placement.keeps(worker.slot, index)
 
     # inside
 
@@ -367,167 +286,50 @@ class Ledger:
             line = worker.lines[index] = queue.lines[worker.wid] = Line(worker, queue)
         return line
 
-    def _closed(self, worker: Worker, lease: int, parcel: Parcel) -> Line:
-        line = worker.lines[parcel.queue]
-        del line.open[lease]
-        line.queue.in_flight -= 1
-        if line.open:
-            line.queue.surplus -= 1
-        return line
+    def _release(self, slot: int) -> list[Queue]:
+        """Put what is kept for the slot back to the heads of its queues."""
+        released = self._placement.release(slot)
+        for index, objects in released.items():
+            self.queues[index].waiting.extendleft(reversed(objects))
+        return [self.queues[index] for index in released]
 
-    def _room(self, line: Line) -> None:
-        """Note that the line may be sent something ahead."""
-        if line.known and not line.in_roomy and len(line.open) <= line.credit.ahead:
-            line.in_roomy = True
-            line.queue.roomy.append(line)
-
-    def _next(self, queue: Queue, chunk: bool) -> Line | None:
-        """Who gets the next parcel: first who waits for it, then who has room ahead (chunks only)."""
-        demand = queue.demand
-        while demand:
-            line = demand[0]
-            if line.sent < line.wanted and not line.worker.paused:
-                return line
-            demand.popleft()
-            line.in_demand = False
-        roomy = queue.roomy
-        while chunk and roomy:
-            line = roomy[0]
-            if len(line.open) <= line.credit.ahead and not line.worker.paused:
-                return line
-            roomy.popleft()
-            line.in_roomy = False
-        return None
-
-    def _lease_to(self, line: Line, parcel: Parcel) -> Send:
-        self._lease += 1
-        parcel.lease = lease = self._lease
-        worker, queue = line.worker, line.queue
-        worker.leases[lease] = parcel
-        if line.open:
-            queue.surplus += 1
-        line.open[lease] = parcel
-        queue.in_flight += 1
-        line.sent += 1
-        if parcel.feed and not line.known:
-            line.known = True
-            queue.credit += line.credit.ahead
-        if line.in_demand and queue.demand[0] is line and line.sent >= line.wanted:
-            queue.demand.popleft()
-            line.in_demand = False
-        if line.in_roomy:
-            # the next one goes to the next line; this one stands at the end again if it has room left
-            if queue.roomy[0] is line:
-                queue.roomy.popleft()
-                line.in_roomy = False
-                self._room(line)
-        else:
-            self._room(line)
-        return Send(worker.wid, parcel)
-
-    def _place(self, queue: Queue) -> list[Command]:
-        """Give out what waits, to those who want it; let waiting puts in."""
-        commands: list[Command] = []
-        waiting, puts = queue.waiting, queue.puts
-        if self._redeliver and queue.demand:
-            self._place_again(queue, commands)
-        while True:
-            while puts and not queue.full:
-                put, parcel = puts.popleft()
-                waiting.append(parcel)
-                commands.append(Accept(put))
-            if not waiting:
-                break
-            line = self._next(queue, waiting[0].feed > 0)
-            if line is None:
-                break
-            commands.append(self._lease_to(line, waiting.popleft()))
-        if queue.demand and not waiting:
-            self._starving(queue, commands)
-        return commands
-
-    def _place_again(self, queue: Queue, commands: list[Command]) -> None:
-        """What a dead worker of the slot had taken and not finished comes first for its replacement."""
-        for line in list(queue.demand):
-            key = (line.worker.slot, queue.index)
-            again = self._redeliver.get(key)
-            if again is None or line.worker.paused:
-                continue
-            queue.demand.remove(line)
-            queue.demand.appendleft(line)
-            while again and line.sent < line.wanted:
-                commands.append(self._lease_to(line, again.popleft()))
-            if not again:
-                del self._redeliver[key]
-
-    def _starving(self, queue: Queue, commands: list[Command]) -> None:
-        """Workers wait and there is nothing: recall what others hold ahead, else say that it is the end.
-
-        Half of what the fullest worker holds ahead is recalled. At the end of all feeders of the queue every
-        worker that waits is told so once, unless something was recalled that it can have.
-        """
-        fullest: Line | None = None
-        if queue.surplus:
-            for line in queue.lines.values():
-                if self._can_give_back(line) and (fullest is None or len(line.open) > len(fullest.open)):
-                    fullest = line
-        if fullest is not None:
-            fullest.asked_back = fullest.sent
-            fullest.refused = False
-            commands.append(Recall(fullest.worker.wid, queue.index, len(fullest.open) // 2))
-        elif queue.ended and self.tokens and not self._returning(queue):
-            for line in list(queue.demand):
-                if line.sent < line.wanted and line.token_due and not line.worker.paused:
-                    line.token_due = False
-                    line.sent += 1
-                    queue.demand.remove(line)
-                    line.in_demand = False
-                    commands.append(Token(line.worker.wid, queue.index))
-
-    @staticmethod
-    def _can_give_back(line: Line) -> bool:
-        """Worth recalling: chunks ahead of the running one that take longer than the recall itself."""
-        ahead = len(line.open) - 1
-        if ahead < 1 or line.asked_back == line.sent or not next(iter(line.open.values())).feed:
-            return False
-        return not line.credit.seconds or ahead * line.credit.seconds > RECALL_WORTH
-
-    @staticmethod
-    def _returning(queue: Queue) -> bool:
-        return any(line.asked_back == line.sent and not line.refused for line in queue.lines.values())
-
-    def _gone(self, wid: int, *, blamed: int, error: Any) -> list[Command]:
+    def _gone(self, wid: int, error: Any, *, blamed: bool) -> list[Command]:
         worker = self.workers.pop(wid, None)
         if worker is None:
             return []
         commands: list[Command] = []
+        # what was kept for the worker and not sent comes behind what was sent
+        touched = [] if blamed else self._release(worker.slot)
         for index, line in worker.lines.items():
             queue = line.queue
             del queue.lines[wid]
+            line.step_back()
             queue.surplus -= max(0, len(line.open) - 1)
+            queue.in_flight -= len(line.open)
             if line.known:
                 queue.credit -= line.credit.ahead
-            if line.in_demand:
-                queue.demand.remove(line)
-            if line.in_roomy:
-                queue.roomy.remove(line)
-            queue.in_flight -= len(line.open)
             back: list[Parcel] = []
             again: list[Parcel] = []
-            for position, parcel in enumerate(line.open.values()):
+            charged = not blamed
+            for parcel in line.open.values():
                 if not parcel.feed:
-                    again.append(parcel)
+                    (again if blamed else back).append(parcel)
                     continue
-                parcel.attempts += position == blamed
-                parcel.deaths += position == blamed
+                if not charged:
+                    charged = True
+                    parcel.attempts += 1
+                    parcel.deaths += 1
+                if parcel.feed in self._dropped:
+                    continue
                 if parcel.deaths > self.deaths:
                     commands.append(GiveUp(parcel, error, wid))
                 else:
                     back.append(parcel)
+            if again:
+                self._placement.keep(worker.slot, index, again)
             queue.waiting.extendleft(reversed(back))
-            if again and blamed == 0:
-                kept = self._redeliver.setdefault((worker.slot, index), deque())
-                kept.extendleft(reversed(again))
-        for index in worker.lines:
-            commands.extend(self._place(self.queues[index]))
+            if queue not in touched:
+                touched.append(queue)
+        for queue in touched:
+            commands += self._place(queue)
         return commands

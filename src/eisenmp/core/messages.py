@@ -14,6 +14,9 @@ TOOLS = 6  #: body: pickled dict of broadcast tools
 QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
 CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
 
+# manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
+FORK = 9  #: a: wid; carries socket, life line, output and more; body: pickled numbers that those are to have
+
 # worker -> manager
 UP = 32  #: a: pid; the worker is loaded
 WANT = 33  #: queue, b: how many items in all, since its start, the worker wants from this queue
@@ -31,12 +34,18 @@ REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; bod
 PROGRESS = 44  #: b: rows done within the running chunk
 NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: pickled object
 
+# zygote -> manager; also LOG, and FAILED_START with a: wid
+FORKED = 46  #: a: wid, b: pid; carries a pidfd
+ENDED = 47  #: a: wid; body: pickled exit code, None when there was no process
+REFUSED = 48  #: a: wid, b: 1 for all to come; body: the reason, UTF-8; the worker has to be spawned
+
 # flags
 LAST = 1  #: CHUNK: the last of its feeder, ends with the STOP row; through 1.0's door
 LISTED = 2  #: CHUNK: goes through 1.0's door: rows come as a list behind a header
 FINAL = 4  #: OUTPUT: ends the cycle, whose only lease is `a`
 HEADED = 8  #: OUTPUT: 1.0's [header, row]
 NOWAIT = 16  #: PUT: answer at once, also when the queue is full
+TITLED = 32  #: CHUNK: the first row is the header, with a text of the user's instead of the queue's name
 
 # orders in CONTROL
 ORDER_STOP = 1  #: leave after the running cycle
@@ -51,6 +60,7 @@ ASK_EMPTY = 1
 ASK_FULL = 2
 ASK_SIZE = 3
 ASK_WITHDRAW = 5  #: take back the put under this request; the answer says whether it had gone in
+ASK_NOTHING = 6  #: the answer itself is what is wanted: it wakes the thread that waits for the manager
 ASK_NOW = 4  #: send an item at once if there is one; the answer says whether
 
 

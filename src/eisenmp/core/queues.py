@@ -98,6 +98,11 @@ def register_resolver(manager: str, resolve: Callable[[str], object]) -> None:
     _resolvers[manager] = resolve
 
 
+def resolver(manager: str) -> Callable[[str], object] | None:
+    """How queues of this manager find themselves in this process now."""
+    return _resolvers.get(manager)
+
+
 def unregister_resolver(manager: str) -> None:
     _resolvers.pop(manager, None)
 

@@ -20,7 +20,7 @@ class Result(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A chunk that was given up: its rows, the error, why, how often it was tried, what the worker printed."""
+    """A chunk that was given up: its rows, error, cause, how often it was tried, the worker's last lines."""
 
     ticket: Ticket
     rows: Any
@@ -38,8 +38,8 @@ class Results:
     """
 
     __slots__ = (
-        "_early", "_finished", "_order_next", "_ready", "_seen_below", "failed", "finished", "kept", "ordered",
-        "taken",
+        "_early", "_finished", "_order_next", "_ready", "_seen_below", "failed", "finished", "kept",
+        "ordered", "taken",
     )  # fmt: skip
 
     def __init__(self) -> None:

@@ -20,6 +20,9 @@ class Launch(NamedTuple):
     environment: Mapping[str, str]
     cores: tuple[int, ...] = ()
     descriptors: tuple[int, ...] = ()  #: more descriptors for the worker to inherit under the same numbers
+    #: for engines that say they can fork: pickled `child.spec.Warm`, which the spec then lacks, as it does tools
+    warm: bytes = b""
+    tools: Sequence[bytes] = ()
 
 
 class Exit(NamedTuple):
@@ -27,6 +30,7 @@ class Exit(NamedTuple):
 
     code: int | None
     pid: int
+    reason: str = ""  #: why the engine ended it, in words, if it did
 
 
 class Arrived(NamedTuple):
@@ -43,6 +47,19 @@ class Log(NamedTuple):
     data: bytes
 
 
+class Started(NamedTuple):
+    """The pid of a worker is known, where `spawn` could not tell it."""
+
+    wid: int
+    pid: int
+
+
+class Notice(NamedTuple):
+    """Something that the program is to be warned of."""
+
+    text: str
+
+
 class Lost(NamedTuple):
     """The worker is gone; nothing comes from it after this."""
 
@@ -51,7 +68,7 @@ class Lost(NamedTuple):
 
 
 if TYPE_CHECKING:
-    Event = Arrived | Log | Lost
+    Event = Arrived | Log | Lost | Notice | Started
 
     class Engine(Protocol):
         """One per manager. A `wid` is never reused, so that a late message of a lost worker is fenced off."""

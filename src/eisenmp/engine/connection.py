@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import _socket
 import threading
 from collections import deque
 
-from ..wire.frames import FrameReader, encode
+from ..wire.frames import FrameError, FrameReader, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 READ_SIZE = 1 << 16
 WRITE_MAX = 1 << 20
+DRAIN_MAX = 1 << 26  #: bytes; more than any socket holds
+#: programs that reset SIGPIPE must not be ended by a worker that is gone
+QUIETLY: int = getattr(_socket, "MSG_NOSIGNAL", 0)
 
 
 class Connection:
@@ -32,11 +36,15 @@ class Connection:
         self._unsent: deque[memoryview] = deque()
         self._waiting = False
 
-    def attach(self, socket: Socket, token: object) -> None:
-        """From now on talk over `socket`; what was sent before goes out first."""
+    def attach(self, socket: Socket, token: object, first: Sequence[Message] = ()) -> None:
+        """From now on talk over `socket`: `first` goes out, then what was sent before."""
         socket.setblocking(False)
         with self._lock:
+            if self.ended:
+                socket.close()
+                return
             self.socket = socket
+            self._unsent.extendleft(map(memoryview, reversed(encode(first))))
             self._poller.add(socket.fileno(), token)
             self._write()
 
@@ -61,7 +69,7 @@ class Connection:
             return
         try:
             while unsent:
-                sent = socket.send(unsent[0][:WRITE_MAX])
+                sent = socket.send(unsent[0][:WRITE_MAX], QUIETLY)
                 if sent == len(unsent[0]):
                     unsent.popleft()
                 else:
@@ -84,7 +92,7 @@ class Connection:
             return []
         try:
             data = self.socket.recv(READ_SIZE)
-        except (BlockingIOError, InterruptedError):
+        except BlockingIOError:
             return []
         except OSError:
             data = b""
@@ -94,17 +102,31 @@ class Connection:
         return self._reader.feed(data)
 
     def drain(self) -> list[Message]:
-        """All that a worker sent before it ended."""
+        """All that a worker sent before it ended, up to the first bytes that are no frames."""
         messages: list[Message] = []
-        while self.socket is not None and not self.ended:
+        if self.socket is None or self.ended:
+            return messages
+        drained = 0
+        # a process that it left behind may hold the other end and write for ever
+        while drained < DRAIN_MAX:
             try:
                 data = self.socket.recv(READ_SIZE)
-            except OSError:
+                messages.extend(self._reader.feed(data))
+            except (OSError, FrameError):
                 break
             if not data:
                 break
-            messages.extend(self._reader.feed(data))
+            drained += len(data)
         return messages
+
+    def cut(self) -> None:
+        """End both directions; the loop sees the end."""
+        with self._lock:
+            if self.socket is not None and not self.ended:
+                try:
+                    self.socket.shutdown(_socket.SHUT_RDWR)
+                except OSError:
+                    return  # it has ended already
 
     def end(self) -> None:
         """Take no part in the loop any more."""

@@ -20,6 +20,12 @@ def usable_cpus(root: str = "/") -> int:
     return fewest(explain(root))
 
 
+def usable_cores() -> tuple[int, ...]:
+    """The numbers of the cores that this process may run on, in order; none where the system does not tell."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return () if affinity is None else tuple(sorted(affinity(0)))
+
+
 def explain(root: str = "/", *, processors: int | None = None, affinity: int | None = None) -> list[Bound]:
     """Every bound of `usable_cpus()` with its source; the one that decides is marked.
 

@@ -54,13 +54,16 @@ def command(name: str, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, *interpreter_flags(), "-c", CODE, HERE, *arguments, f"eisenmp:{name}"]
 
 
-def spawn(launch: Launch, ends: Ends) -> int:
+def spawn(launch: Launch, ends: Ends, role: str = "fd") -> int:
     """Start the interpreter with the ends, in a process group of its own; returns the pid.
 
     Descriptors are handed over by file actions, never by making them inheritable: a process that another
     thread starts at the same moment must not get them. Affinity is inherited from the starting thread.
+    The role is what the process is told first: "fd" for a worker, or "zygote".
     """
-    arguments = command(launch.name, ["fd", str(ends.socket), str(ends.life_line)])
+    if sys.platform == "win32":
+        raise OSError("Windows takes the portable path")
+    arguments = command(launch.name, [role, str(ends.socket), str(ends.life_line)])
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     actions = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, ends.output, 1)]
     actions.append((os.POSIX_SPAWN_DUP2, ends.output, 2))
@@ -71,7 +74,14 @@ def spawn(launch: Launch, ends: Ends) -> int:
         if bound is not None:
             platform.set_affinity(launch.cores)
         return os.posix_spawn(
-            sys.executable, arguments, dict(launch.environment), file_actions=actions, setpgroup=0
+            sys.executable,
+            arguments,
+            dict(launch.environment),
+            file_actions=actions,
+            setpgroup=0,
+            # a thread that blocks or ignores SIGTERM must not start workers that nobody can ask to end
+            setsigmask=(),
+            setsigdef=(platform.SIGTERM,),
         )
     finally:
         if bound is not None:
@@ -82,7 +92,7 @@ def spawn(launch: Launch, ends: Ends) -> int:
 def exit_code(pid: int, wait: bool) -> int | None:
     """Reap a child of this process: its exit code, negative for a signal; None when someone else did."""
     try:
-        ended, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+        ended, status = os.waitpid(pid, 0 if wait else getattr(os, "WNOHANG", 0))
     except ChildProcessError:
         return None
     return os.waitstatus_to_exitcode(status) if ended else None
@@ -100,7 +110,7 @@ def signal_group(pid: int, number: int) -> None:
 
 def high(descriptor: int) -> int:
     """The descriptor, moved out of the way of 0, 1 and 2, which the worker has its own for."""
-    if descriptor > 2:
+    if descriptor > 2 or sys.platform == "win32":
         return descriptor
     import fcntl
 

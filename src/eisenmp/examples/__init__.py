@@ -1,4 +1,4 @@
-"""The examples by name. Each is a manager module with a `main(arguments)` and the worker module that it loads.
+"""The examples by name: each is a manager module with `main(arguments)`, and the worker module it loads.
 
 `EXAMPLES` is all that a list needs: nothing of an example is imported before it is asked for.
 """

@@ -1,7 +1,8 @@
 """Find the words in an alphabet salad: CFHHILORRS has the German word for a reed in it.
 
 Up to 11 letters by brute force: every distinct arrangement of the letters is a row, and the words of that
-length are a tool of the workers. More letters by list reduction: the words are the rows, the letters the tool.
+length are a tool of the workers. More letters by list reduction: the words are the rows, and the letters are
+the tool.
 
 The words come from the packages english-words and german-nouns, or from files with a word per line (UTF-8).
 Small and capital letters are the same, ß is SS, and a salad finds Äpfel by Ä and by AE.
@@ -54,7 +55,7 @@ class Findings:
         """Take in the result of one ticket."""
         self.tickets[worker] += 1
         self.rows += rows
-        for word in sorted({word.upper() for word in words} - self.words):
+        for word in sorted({composed(word).upper() for word in words} - self.words):
             self.words.add(word)
             print(f"    ... {worker} ... {word}", flush=True)
 
@@ -86,7 +87,7 @@ def mp_brute_force(lists: list[WordList]) -> Findings:
     letters, findings = modConf.letters, Findings()
     words = words_of_length(lists, len(letters))
     total = arrangements_total(letters)
-    print(f"    [BRUTE_FORCE]  {letters.upper()}: {total:,} arrangements, {len(words):,} words of that length\n")
+    print(f"    [BRUTE_FORCE]  {letters.upper()}: {total:,} arrangements, {len(words):,} words as long\n")
     with manager("brute_force") as emp:
         emp.broadcast(words=frozenset(words))
         for _, (worker, rows, found) in emp.feed(arrangements(letters), total=total):
@@ -141,7 +142,9 @@ def main(arguments: list[str]) -> int:
     """Entry of `eisenmp examples bruteforce`."""
     parser = command.parser("bruteforce", __doc__)
     parser.add_argument("letters", nargs="?", default=LETTERS, help=f"the salad (default {LETTERS})")
-    parser.add_argument("--words", nargs="+", default=[], metavar="FILE", help="word lists, instead of the packages")
+    parser.add_argument(
+        "--words", nargs="+", default=[], metavar="FILE", help="word lists, instead of the packages"
+    )
     parser.add_argument("--procs-max", type=command.whole, help="workers (default: one for each usable CPU)")
     return command.run(parser, arguments, example)
 

@@ -36,13 +36,12 @@ def run(
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else USAGE
     except (Refused, eisenmp.SettingsError) as error:
-        reason, code = error, USAGE
-    except eisenmp.FeedError as error:
-        # the source of the rows raised: that is what whoever gave the file wants to read
-        refused = isinstance(error.__cause__, Refused)
-        reason, code = (error.__cause__, USAGE) if refused else (error, FAILED)
+        reason, code = str(error), USAGE
     except eisenmp.EisenmpError as error:
-        reason, code = error, FAILED
+        reason, code = str(error), FAILED
+        if isinstance(error.__cause__, Refused):
+            # the source of the rows raised: that is what whoever gave the file wants to read
+            reason, code = str(error.__cause__), USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
     print(f"{parser.prog}: {reason}", file=sys.stderr)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "NULL", "null"))  #: cells that are left out
 
-csv.field_size_limit(1 << 30)
+csv.field_size_limit(1 << 30)  # a piece bounds a field
 
 
 @eisenmp.worker
@@ -29,17 +29,16 @@ def worker_entrance(toolbox: eisenmp.ToolBox, rows: list[tuple[int, bytes]]) -> 
     numbers: list[float] = []
     for first_line, data in rows:
         text = decode(data, encoding, name, first_line)
-        line = first_line
-        try:
-            for line, fields in split(text, delimiter, index, first_line):
-                records += 1
-                cell = fields[index].strip()
-                if cell not in MISSING:
+        for line, fields in split(text, delimiter, index, first_line):
+            records += 1
+            if len(fields) <= index:
+                raise ValueError(f"{name}:{line}: the record ends before column {column!r}")
+            cell = fields[index].strip()
+            if cell not in MISSING:
+                try:
                     numbers.append(finite(cell))
-        except IndexError:
-            raise ValueError(f"{name}:{line}: the record has no column {column!r}, it ends before") from None
-        except (ValueError, csv.Error) as error:
-            raise ValueError(f"{name}:{line}: column {column!r}: {error}") from None
+                except ValueError as error:
+                    raise ValueError(f"{name}:{line}: column {column!r}: {error}") from None
     return toolbox.WORKER_NAME, records, len(numbers), fsum(numbers)
 
 
@@ -54,15 +53,16 @@ def decode(data: bytes, encoding: str, name: str, first_line: int) -> str:
 
 def split(text: str, delimiter: str, index: int, line: int) -> Iterator[tuple[int, list[str]]]:
     """(line, fields up to the one at index at least) of each record that is not blank."""
-    if '"' in text:
+    if '"' in text or text.count("\r") > text.count("\r\n"):
         reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
         for fields in reader:
             if fields:
                 yield line + reader.line_num - 1, fields
         return
-    # without quotes a record is a line, and what is behind the column needs no splitting
+    # a record is a line, and what is behind the column needs no splitting
     for number, record in enumerate(text.split("\n"), line):
-        if record and record != "\r":
+        record = record.removesuffix("\r")
+        if record:
             yield number, record.split(delimiter, index + 1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from os import path
 
@@ -26,15 +27,15 @@ RESULT_KEY = "mp_input_q (default)"  #: the name of the input queue in ticket he
 class ModuleConfiguration:
     """Upper-case attributes are settings; the others reach the worker as `toolbox.<name>`."""
 
-    first_module = {  # noqa: RUF012
-        "WORKER_PATH": path.join(dir_name, "prime_worker.py"),
-        "WORKER_REF": "worker_entrance",
-    }
-
     def __init__(self) -> None:
-        self.worker_modules = [self.first_module]
+        self.worker_modules = [
+            {"WORKER_PATH": path.join(dir_name, "prime_worker.py"), "WORKER_REF": "worker_entrance"},
+        ]
         self.ROWS_MAX = 42  # 10,000 / 42: 239 tickets, the last one with 4 numbers
         self.RESULTS_STORE = True
+        self.RESULT_LABEL = "primes from 10^12"
+        self.INFO_ENABLE = True  # percent done and seconds left, every few seconds
+        self.INFO_THREAD_MAX = NUMBERS
         self.start = START  # for the worker
         self.numbers = NUMBERS
 
@@ -67,7 +68,7 @@ def show(results: list[tuple[str, list[int]]], seconds: float) -> None:
     print(f"time {seconds:.1f} s")
 
 
-def example(options: object) -> int:
+def example(options: Namespace) -> int:
     """Run it with parsed options; returns the exit code."""
     begin = time.perf_counter()
     show(manager_entry()[RESULT_KEY], time.perf_counter() - begin)

@@ -61,7 +61,7 @@ def file_words(file: str) -> Iterator[str]:
             except UnicodeDecodeError as error:
                 line = number + block.count(b"\n", 0, error.start)
                 raise Refused(f"{file}:{line}: not UTF-8 text: byte 0x{block[error.start]:02x}") from error
-            yield from map(str.strip, text.split("\n"))
+            yield from map(str.strip, text.removesuffix("\n").split("\n"))
             number += len(lines)
 
 

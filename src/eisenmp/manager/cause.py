@@ -59,6 +59,8 @@ def death_cause(exit: Exit, reason: str = "") -> str:
     if reason:
         return f"restarted: {reason}"
     code = exit.code
+    if exit.reason:
+        return exit.reason
     if code is None:
         return f"process {exit.pid} is gone; its exit code went to someone else"
     if code < 0:

@@ -40,6 +40,7 @@ class Collector:
         self._pending = 0
         self._closed = False
         self.on_idle: Callable[[], None] = lambda: None
+        self.on_left: Callable[[], None] = lambda: None  #: in the thread, after each confirmed stop
         self.legacy = False  #: 1.0's door: its console text is shown
 
     @property
@@ -163,6 +164,7 @@ class Collector:
         self._boxes.stop_list.append(name)
         if self.legacy:
             _show(f"\texit WORKER {worker_id}")
+            self.on_left()
 
 
 def _is_stop(entry: object) -> bool:

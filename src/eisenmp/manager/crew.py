@@ -91,7 +91,13 @@ class Crew:
 
     @property
     def over(self) -> bool:
+        """No process is there and none will be."""
         return all(slot.over for slot in self.slots)
+
+    @property
+    def finished(self) -> bool:
+        """No worker will be called again; processes may live on, for the threads that they started."""
+        return all(slot.left or slot.over for slot in self.slots)
 
     def reserve(self, slot: Slot) -> int:
         """A number for the next process of the slot; never used twice."""

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from .queue import Queue
 
 MOMENT = 0.01  #: seconds that a false begin_proc_shutdown takes
-NOT_FOR_FEEDER = frozenset(("generator", "input_q", "feeder_input_q", "ROWS_MAX"))
+LEAVING = 1.0  #: seconds that processes of workers that have confirmed their stop are waited for
+FOR_FEEDER = ("generator", "input_q", "feeder_input_q", "ROWS_MAX", "header_msg", "stop_msg_disable")
 
 
 class SlotProcess:
     """An entry of `emp.proc_list`: the process in a slot, like a multiprocessing.Process."""
+
+    daemon = False
 
     def __init__(self, door: Door, slot: Slot) -> None:
         self._door = door
@@ -86,6 +89,9 @@ class Door:
     _entry: Any
     queue: Any
     stop: Any
+    pump_running: Any
+    procs: Any
+    _listed: bool
     _started: bool
     _ended: bool
     _variables: dict[str, Any]
@@ -103,7 +109,9 @@ class Door:
         self.all_threads_stop = False
         self.pi: Any = None
         self.e_utilsResult: Result = self.boxes.result
-        self._end_printed = False
+        self._processes: dict[Slot, SlotProcess] = {}
+        self._shutdown_said = False
+        self._findings_printed = self._end_printed = False
         for name in self._names:
             queue = self._queue_of(name)
             setattr(self, name.attribute, queue)
@@ -151,63 +159,77 @@ class Door:
 
     # feeding
 
-    def run_q_feeder(self, *, generator: Iterable[Any], input_q: Any = None, ROWS_MAX: int | None = None,
-                     **ignored: Any) -> Feed:  # fmt: skip
+    def run_q_feeder(
+        self, *, generator: Iterable[Any], input_q: Any = None, ROWS_MAX: int | None = None, **more: Any
+    ) -> Feed:
         """Feed a generator into a queue (default `mp_input_q`) from a thread; several may run at once.
 
-        Chunks are lists behind a header; the last one ends with STOP. Other keywords are accepted and ignored.
+        Chunks are lists behind a header, by default the queue's name and the ticket; `header_msg` is a text
+        in place of the name. The last list ends with STOP. `feeder_input_q` is another name of `input_q`;
+        with `stop_msg_disable` no worker is told when the feeders have ended. Other keywords are accepted
+        and ignored.
         """
-        wanted = input_q if input_q is not None else ignored.get("feeder_input_q")
+        wanted = input_q if input_q is not None else more.get("feeder_input_q")
         settings = self.settings if not ROWS_MAX else self.settings.replace(rows_max=ROWS_MAX)
         size = settings.rows_max if isinstance(settings.rows_max, int) else 1000
-        feed: Feed = self._feed(generator, self._entry(wanted), size, None, listed=True)
+        title = more.get("header_msg")
+        if more.get("stop_msg_disable"):
+            self.dispatcher.ledger.tokens = False
+        feed: Feed = self._feed(
+            generator, self._entry(wanted), size, None, listed=True, title="" if title is None else str(title)
+        )
         return feed
 
     def q_feeder(self) -> None:
         """Feed `emp.kwargs['generator']` from the calling thread; returns when the generator is empty."""
-        kwargs = dict(self.kwargs or {})
-        known = {key: value for key, value in kwargs.items() if key in NOT_FOR_FEEDER}
-        feed = self.run_q_feeder(**known)
+        kwargs = self.kwargs or {}
+        feed = self.run_q_feeder(**{key: kwargs[key] for key in FOR_FEEDER if key in kwargs})
+        self.pump_running()
         self.dispatcher.pump.wait_until(lambda: feed.source_is_over)
 
     # state
 
     def reset(self) -> None:
-        """1.0 cleared its flags here; they are derived now."""
-        self.all_threads_stop = False
+        """Take back what a program has written into the two flags."""
+        self.all_threads_stop = self._shutdown_said = False
 
     @property
     def begin_proc_shutdown(self) -> bool:
         """Whether all workers have confirmed their stop and every earlier result is stored.
 
-        A false answer takes up to 10 ms, so that loops that poll it do not burn a core.
+        It does not wait for the threads of a worker, such as servers: their process stays up, and so does the
+        manager. A false answer takes up to 10 ms, so that loops that poll it do not burn a core.
         """
+        if self._shutdown_said:
+            return True
         if not self._started:
             return False
         if self._ended:
             return True
-        crew, collector = self._crew, self.collector
-
-        def over() -> bool:
-            return crew.over and collector.idle and bool(crew.slots)
-
-        if not self.dispatcher.pump.wait_until(over, MOMENT):
+        crew, collector, pump = self._crew, self.collector, self.dispatcher.pump
+        if not pump.wait_until(lambda: bool(crew.slots) and crew.finished and collector.idle, MOMENT):
             return False
-        self.stop()
+        if pump.wait_until(lambda: crew.over and collector.idle, LEAVING):
+            self.stop()
         return True
 
     @begin_proc_shutdown.setter
     def begin_proc_shutdown(self, value: bool) -> None:
-        """1.0's programs write it too; it is derived now."""
+        """1.0's programs write it too: what they say holds until `reset()` or the next start."""
+        self._shutdown_said = bool(value)
 
     @property
     def proc_list(self) -> list[SlotProcess]:
         """One entry per slot; PROCS_MAX of them right after start()."""
-        return [SlotProcess(self, slot) for slot in self._crew.slots]
+        known = self._processes
+        for slot in self._crew.slots:
+            if slot not in known:
+                known[slot] = SlotProcess(self, slot)
+        return [known[slot] for slot in self._crew.slots]
 
     @property
-    def PROCS_MAX(self) -> int | None:
-        return len(self._crew.slots) or self.settings.procs_max
+    def PROCS_MAX(self) -> int:
+        return len(self._crew.slots) or self.procs
 
     @property
     def print_q_box(self) -> Any:
@@ -249,7 +271,8 @@ class Door:
     # called by Mp
 
     def _announce(self, procs: int) -> None:
-        print(f"\nCreate {procs} processes.\n" + " ".join(map(str, range(procs))), flush=True)
+        numbers = "".join(f"{number} " for number in range(procs))
+        print(f"\nCreate {procs} processes.\n{numbers}\n", flush=True)
 
     def _door_started(self, attributes: dict[str, Any]) -> None:
         self.kwargs = attributes
@@ -259,18 +282,32 @@ class Door:
         self.kwargs_env["Q_NAME_ID_LST"] = self.q_name_id_lst
         self.boxes.result = self.e_utilsResult = result_started()
         self.collector.legacy = True
-        self._end_printed = False
+        self.collector.on_left = self._print_findings
+        self._processes = {}
+        self._shutdown_said = self._findings_printed = self._end_printed = False
 
     def _door_crew_started(self) -> None:
         if self._crew.slots:
             self.kwargs_env["START_SEQUENCE_NUM"] = self._crew.slots[-1].number
+        elif self._listed:
+            print("\teisenmp: No Worker Module to start", flush=True)
+
+    def _print_findings(self) -> None:
+        """In the collector's thread: what was found, once, when all workers have confirmed their stop."""
+        if self._crew.finished and not self._findings_printed:
+            self._findings_printed = True
+            self.print_findings()
 
     def _print_end(self) -> None:
         """The console text of 1.0 at the end, once."""
         if self.collector.legacy and not self._end_printed:
             self._end_printed = True
-            self.collector.call(self.print_findings)
-            self.collector.call(lambda: print("\tProcesses are down.", flush=True))
+            self.collector.call(self._print_down)
+
+    def _print_down(self) -> None:
+        self._print_findings()
+        print("\tProcesses are down.", flush=True)
+        result_ended(self.e_utilsResult)
 
     def _door_ended(self) -> None:
         self.all_threads_stop = True

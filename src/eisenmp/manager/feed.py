@@ -34,6 +34,7 @@ class Feed:
         self.number = number
         self.queue = queue
         self.listed = listed
+        self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
         self._ledger_queue: LedgerQueue = dispatcher.ledger.queues[queue.number]
@@ -45,6 +46,7 @@ class Feed:
         self._rows_of: dict[int, int] = {}
         self._rows_done = 0
         self._source_ended = False
+        self.last_pull = False  #: all workers have left; what is pulled now is not sent any more
         self._expected: int | None = None
         self._error: BaseException | Blame | None = None
         self._source_error: BaseException | None = None
@@ -200,20 +202,28 @@ class Feed:
         queue = self._ledger_queue
         at_once = max(0, queue.credit + len(queue.lines) - queue.in_flight)
         waiting = max(1, queue.maxsize) - len(queue.waiting)
+        if self.last_pull:
+            return 1
+        if not self._results.kept:
+            # no results wait; a worker of 1.0 may take any number of chunks before its cycle ends
+            return at_once + waiting if waiting > 0 else 0
         return min(at_once + waiting, self._window() - self._ahead()) if waiting > 0 else 0
 
     def room_again(self) -> bool:
         """Room for more than one chunk where many fit, so that the feeder is not woken for each."""
-        if self.stopped:
+        if self.stopped or self.last_pull:
             return True
         queue, window = self._ledger_queue, self._window()
         if queue.waiting and len(queue.waiting) >= max(1, queue.maxsize):
             return False
+        kept = self._results.kept
+        if queue.demand and not queue.waiting and (not kept or self._ahead() < window):
+            return True
         crew = len(self._dispatcher.crew.slots)
         flying = queue.credit + crew
         if queue.waiting or (queue.in_flight > flying - flying // 4 and flying > 4):
             return False
-        return self._ahead() <= window - window // 4
+        return not kept or self._ahead() <= window - window // 4
 
     def _ahead(self) -> int:
         return self._cut - self._results.taken
@@ -312,17 +322,33 @@ class Feed:
     def dropped(self, number: int) -> None:
         """A chunk of a feed that was cancelled is taken out of its queue; it stays missing."""
 
-    def abandoned(self) -> None:
-        """All workers have left. What is not done stays missing."""
-        if not self.is_over:
-            from ..errors import EisenmpError
+    def abandoned(self, *, patient: bool) -> bool:
+        """All workers have left: what is not done stays missing. Returns whether the feed is over now.
 
-            missing = len(self._results.missing(self._cut))
-            self._error = EisenmpError(
-                f"all workers have left with {missing} tickets of queue {self.queue.name!r} not done"
-                + ("" if self._source_ended else " and its source not at the end")
-            )
-            self._dispatcher.collector.feed_failed(self._error)
+        `patient`: when all that was cut is done, the feeder pulls once more; the source may be at its end.
+        """
+        if self.is_over:
+            return True
+        unfinished = self._results.missing(self._cut)
+        missing = sum(1 for number in unfinished if self.rows_of(number))
+        if not missing and self._source_ended:
+            # only 1.0's list that has nothing but the STOP row: no row is lost
+            for number in unfinished:
+                self._results.add(number, [])
+            return True
+        if not missing and self.listed and patient:
+            self.last_pull = True
+            return False
+        from ..errors import EisenmpError
+
+        self._error = EisenmpError(
+            f"all workers have left with {missing} tickets of queue {self.queue.name!r} not done"
+            + ("" if self._source_ended else " and its source not at the end")
+        )
+        if not self._iterating:
+            self._dispatcher.unseen[self.number] = self
+        self._dispatcher.collector.feed_failed(self._error)
+        return True
 
     def source_failed(self, error: BaseException) -> None:
         """The source raised: what was sent is finished and given out, then the error comes."""

@@ -8,7 +8,7 @@ from time import monotonic, perf_counter
 from ..core import messages as m
 from ..core.chunk import Cutter, chunks_expected, rows_total
 from ..core.ledger import Parcel
-from ..core.ticket import Ticket
+from ..core.ticket import Ticket, header
 from ..errors import FeedError
 from ..wire.pickles import Unpicklable, dumps
 
@@ -67,8 +67,8 @@ class Feeder:
             self._close()
             with dispatcher.lock:
                 feed.source_ended()
-                if feed.is_over:
-                    dispatcher.feed_over(feed)
+                if feed.is_over or (dispatcher.crew.slots and dispatcher.crew.finished):
+                    dispatcher.abandon(feed)
                 dispatcher.execute(dispatcher.ledger.feed_ended(feed.queue.number, feed.number))
                 dispatcher.flush()
                 if feed.listed and not feed.stopped:
@@ -85,9 +85,11 @@ class Feeder:
             rows = self._next()
             rows = [] if rows is None else list(rows)
             last = len(rows) < self._size
-            self._offer(rows, m.LISTED | (m.LAST if last else 0))
+            self._offer(rows, m.LISTED | (m.LAST if last else 0) | (m.TITLED if self.feed.title else 0))
             if last:
                 return
+            if self.feed.last_pull:
+                self._dispatcher.abandon(self.feed)
 
     def _next(self) -> Any:
         if not self._auto:
@@ -174,7 +176,8 @@ class Feeder:
     def _offer(self, rows: Any, flags: int = 0) -> None:
         feed, dispatcher = self.feed, self._dispatcher
         try:
-            body = dumps(_sendable(rows), "rows")
+            titled = [header(feed.title, feed.next_number), *rows] if flags & m.TITLED else rows
+            body = dumps(_sendable(titled), "rows")
         except Unpicklable as error:
             self._unsendable(rows, error)
             return
@@ -183,6 +186,9 @@ class Feeder:
                 return
             number = feed.cut(len(rows))
             parcel = Parcel(feed.queue.number, body, feed=feed.number, number=number, flags=flags)
+            if flags & m.LAST:
+                # before it is sent: its worker may leave before this thread comes to its end
+                feed.source_ended()
             dispatcher.execute(dispatcher.ledger.offered(parcel))
             dispatcher.settle()
 

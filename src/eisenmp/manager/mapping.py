@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import environ
+
 from ..child.contracts import ROW
 from ..core.chunk import Cutter, is_sliceable
 from .mp import Mp
@@ -19,14 +21,15 @@ def imap(
     function: Callable[[Row], Value] | str,
     rows: Iterable[Row],
     *,
-    rows_max: int | str = "auto",
+    rows_max: int | str | None = None,
     **settings: Any,
 ) -> Iterator[Value]:
     """`function(row)` for every row, in order, computed by workers on every core.
 
     Lazy: rows are pulled no further ahead than the workers' credit, processes start with the first `next()`
     and end with the iterator. `function` may also be text, such as 'file.py:name'. Settings as for `Mp`.
-    Raises TypeError at once for rows that cannot be iterated, WorkerFailed when the function raises.
+    `rows_max`: rows in a chunk; by default "auto", by the measured time. Raises TypeError at once for rows
+    that cannot be iterated, WorkerFailed when the function raises.
     """
     return _imap(function, rows, rows_max, settings, ordered=True)
 
@@ -35,7 +38,7 @@ def imap_unordered(
     function: Callable[[Row], Value] | str,
     rows: Iterable[Row],
     *,
-    rows_max: int | str = "auto",
+    rows_max: int | str | None = None,
     **settings: Any,
 ) -> Iterator[Value]:
     """Like `imap`, but values come as they are computed."""
@@ -43,12 +46,16 @@ def imap_unordered(
 
 
 def _imap(
-    function: Any, rows: Any, rows_max: int | str, settings: dict[str, Any], *, ordered: bool
+    function: Any, rows: Any, rows_max: int | str | None, settings: dict[str, Any], *, ordered: bool
 ) -> Iterator[Any]:
     if not is_sliceable(rows):
         rows = iter(rows)
     Cutter(rows)
-    manager = Mp(function, rows_max=rows_max, **settings)
+    if rows_max is None and "EISENMP_ROWS_MAX" not in environ:
+        rows_max = "auto"
+    if rows_max is not None:
+        settings["rows_max"] = rows_max
+    manager = Mp(function, **settings)
     manager.contract = ROW
     return _values(manager, rows, ordered)
 

@@ -17,10 +17,13 @@ from .collector import INFO, OUTPUT, PRINT, PROCESS, Collector
 from .crew import Crew
 from .dispatcher import Dispatcher
 from .door import Door
+from .ending import end_workers, join_feeders
+from .engines import make_engine
 from .feed import Feed
 from .feeder import Feeder
 from .legacy import Boxes
 from .queue import Queue
+from .subscribers import Subscribers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from ..engine.base import Engine
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
-DEFAULT_GRACE = 10.0
+KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
 _feed_numbers = count(1)
 _manager_numbers = count(1)
 
@@ -58,13 +61,12 @@ class Mp(Door):
         self._names = QueueNames()
         self._queues: dict[int, Queue] = {}
         self._tools: list[bytes] = []
-        self._subscribers: dict[str, list[Callable[[Any], None]]] = {}
+        self._subscribers = Subscribers()
         self._feeders: list[Feeder] = []
         self._started = False
         self._ended = False
         self._listed = False
         self._progress: Any = None
-        self._early: list[tuple[Any, ...]] = []
         self.boxes = Boxes()
         self.uid = f"{getpid()}-{next(_manager_numbers)}"
         self.own_queues = OWN_QUEUES
@@ -83,7 +85,7 @@ class Mp(Door):
             self._ledger.queue_made(name.number, name.maxsize)
         self.collector = Collector(self.settings, self.boxes, self._stop_worker)
         self.dispatcher = Dispatcher(self.engine, self._ledger, self._crew, self.collector)
-        self.dispatcher.on_all_gone = self._print_end
+        self.dispatcher.supervisor.on_all_gone = self._print_end
         self.collector.on_idle = self.dispatcher.pump.interrupt
         self._opened = False
         self._closing_lock = threading.Lock()
@@ -100,15 +102,15 @@ class Mp(Door):
         ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised
         ledger.tokens = not settings.stop_msg_disable
         self._crew.settings = self.collector.settings = settings
-        self.dispatcher.start_timeout = settings.start_timeout
+        self.dispatcher.supervisor.start_timeout = settings.start_timeout
 
     # life
 
     def start(self, **attributes: Any) -> Self:
         """Start the workers and return at once.
 
-        The attributes are the door of 1.0: `emp.start(**modConf.__dict__)`. Its upper-case names are settings,
-        everything else goes to the toolbox. Raises SettingsError and LoadError before any process starts.
+        The attributes are the door of 1.0: `emp.start(**modConf.__dict__)`. Its upper-case names are
+        settings, everything else goes to the toolbox. Raises SettingsError and LoadError before any process starts.
         """
         if self._started and not self._ended:
             raise EisenmpError("this manager is started already")
@@ -166,7 +168,7 @@ class Mp(Door):
 
     def _start_crew(self) -> None:
         dispatcher, crew = self.dispatcher, self._crew
-        dispatcher.freeze_path()
+        dispatcher.supervisor.freeze_path()
         procs = self.procs
         if self._listed:
             self._announce(procs)
@@ -175,9 +177,9 @@ class Mp(Door):
                 for _ in range(procs):
                     crew.add_slot()
                 for slot in crew.slots:
-                    dispatcher.start_slot(slot)
+                    dispatcher.supervisor.start_slot(slot)
             if self._subscribers:
-                dispatcher.emit = self._emit
+                dispatcher.emit = self._subscribers.emit
         self._start_progress()
 
     @property
@@ -244,13 +246,13 @@ class Mp(Door):
     def _stop(self, grace: float) -> None:
         dispatcher = self.dispatcher
         with dispatcher.lock:
-            dispatcher.stop_workers()
+            dispatcher.supervisor.stop_workers()
             feeds = list(dispatcher.feeds.values())
         for feed in feeds:
             feed.fail(Stopped("the manager was stopped"))
         dispatcher.pump.interrupt()
-        self._end_workers(grace)
-        self._join_feeders()
+        end_workers(self._crew, self.engine, dispatcher.pump, grace)
+        self._feeders = join_feeders(self._feeders)
         self._print_end()
         self._end_progress()
         self.collector.close()
@@ -260,35 +262,6 @@ class Mp(Door):
         lifetime.unregister(self)
         self._ended = True
         self._door_ended()
-
-    def _end_workers(self, grace: float) -> None:
-        crew, pump = self._crew, self.dispatcher.pump
-
-        def gone() -> bool:
-            return not any(slot.alive for slot in crew.slots)
-
-        if pump.wait_until(gone, grace):
-            return
-        for slot in crew.alive():
-            self.engine.terminate(slot.wid)
-        if pump.wait_until(gone, min(1.0, grace)):
-            return
-        for slot in crew.alive():
-            self.engine.kill(slot.wid)
-        pump.wait_until(gone, DEFAULT_GRACE)
-
-    def _join_feeders(self) -> None:
-        import warnings
-
-        for feeder in self._feeders:
-            feeder.thread.join(FEEDER_PATIENCE)
-            if feeder.thread.is_alive():
-                warnings.warn(
-                    f"the generator of queue {feeder.feed.queue.name!r} does not return from next(): "
-                    "its thread is left behind",
-                    stacklevel=4,
-                )
-        self._feeders = [feeder for feeder in self._feeders if feeder.thread.is_alive()]
 
     @property
     def ended(self) -> bool:
@@ -375,7 +348,14 @@ class Mp(Door):
         return self._feed(rows, entry, size, total, listed=False)
 
     def _feed(
-        self, rows: Iterable[Any], entry: QueueName, size: int | str, total: int | None, *, listed: bool
+        self,
+        rows: Iterable[Any],
+        entry: QueueName,
+        size: int | str,
+        total: int | None,
+        *,
+        listed: bool,
+        title: str = "",
     ) -> Feed:
         self.check_open()
         dispatcher = self.dispatcher
@@ -384,6 +364,7 @@ class Mp(Door):
         feed = Feed(
             next(_feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
         )
+        feed.title = title
         feeder = Feeder(feed, rows, dispatcher, size, total)
         with dispatcher.lock:
             if dispatcher.error is not None:
@@ -481,18 +462,9 @@ class Mp(Door):
 
     def on(self, event_type: type[Any], call: Callable[[Any], None]) -> None:
         """Call `call(event)` for every event of the type, from the manager's loop; it must not block."""
-        self._subscribers.setdefault(event_type.__name__, []).append(call)
+        self._subscribers.add(event_type, call)
         if self._started:
-            self.dispatcher.emit = self._emit
-
-    def _emit(self, name: str, values: tuple[Any, ...]) -> None:
-        calls = [*self._subscribers.get(name, ()), *self._subscribers.get("Event", ())]
-        if calls:
-            from . import events
-
-            event = getattr(events, name)(*values)
-            for call in calls:
-                call(event)
+            self.dispatcher.emit = self._subscribers.emit
 
     def resize(self, procs_max: int) -> None:
         """Have `procs_max` workers: new ones start, surplus ones leave after their running cycle."""
@@ -511,10 +483,10 @@ class Mp(Door):
                     break
                 if slot.retired and not slot.alive:
                     slot.retired = slot.left = False
-                    dispatcher.start_slot(slot)
+                    dispatcher.supervisor.start_slot(slot)
                     wanted.append(slot)
             for _ in range(procs - len(wanted)):
-                dispatcher.start_slot(crew.add_slot())
+                dispatcher.supervisor.start_slot(crew.add_slot())
         self.settings = self.settings.replace(procs_max=procs)
 
     def _stop_worker(self, name: str | None) -> None:
@@ -542,23 +514,3 @@ class Mp(Door):
     def __repr__(self) -> str:
         state = "ended" if self._ended else "running" if self._started else "not started"
         return f"<eisenmp.Mp {self.settings.name or self.uid} {state}, {len(self._crew.slots)} slots>"
-
-
-KEEPER = 0  # a feed that never ends by itself: keeps a queue of `feed()` open until join
-FEEDER_PATIENCE = 1.0
-
-
-def make_engine(wanted: str | Engine) -> Engine:
-    """The engine object; the one for a name is imported when it is asked for."""
-    if not isinstance(wanted, str):
-        return wanted
-    if wanted == "local":
-        from ..engine.local import LocalEngine
-
-        return LocalEngine()
-    if wanted == "inline":
-        from importlib import import_module
-
-        engine: Engine = import_module("eisenmp.testing").InlineEngine()
-        return engine
-    raise SettingsError(f"engine must be 'local', 'inline' or an engine, not {wanted!r}")

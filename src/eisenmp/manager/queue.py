@@ -8,7 +8,7 @@ from ..core.chunk import STOP_ROW
 from ..core.ledger import Parcel
 from ..core.ticket import header
 from ..wire.pickles import dumps, loads
-from .dispatcher import LocalPut
+from .puts import LocalPut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class Queue:
     def _opened(self, parcel: Parcel) -> Any:
         if not parcel.feed:
             return loads(parcel.body)
-        rows = [header(self._entry.name, parcel.number), *loads(parcel.body)]
+        rows = list(loads(parcel.body))
+        if not parcel.flags & m.TITLED:
+            rows.insert(0, header(self._entry.name, parcel.number))
         if parcel.flags & m.LAST:
             rows.append(STOP_ROW)
         return rows

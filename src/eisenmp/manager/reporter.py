@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         @property
         def is_over(self) -> bool: ...
 
-        _rows_cut: int
+        @property
+        def rows_cut(self) -> int: ...
 
     class View(Protocol):
         """One way to show the feeds; `period` is the time between two looks, in seconds."""
@@ -98,8 +99,7 @@ class Reporter:
         if self._thread.is_alive():
             self._thread.join()
         for view in self._views:
-            view.draw(monotonic(), last=True)
-            view.close()
+            self._draw(view, monotonic(), last=True)
 
     def _run(self) -> None:
         while not self._closed:
@@ -117,9 +117,18 @@ class Reporter:
             for place, view in enumerate(self._views):
                 # A view for which time matters is not hurried by the end of a feed.
                 if self._due[place] <= now or (over and view.period < 1):
-                    view.draw(now)
+                    self._draw(view, now)
                     self._due[place] = now + view.period
             return max(0.0, min(self._due) - monotonic()) if running else None
+
+    def _draw(self, view: View, now: float, *, last: bool = False) -> None:
+        try:
+            view.draw(now, last=last)
+            if last:
+                view.close()
+        except (OSError, ValueError):
+            # The terminal is gone. Who looks at nothing misses nothing, and the job goes on.
+            return
 
 
 class Lines:
@@ -148,7 +157,7 @@ class Lines:
             over, rows = feed.is_over, feed.rows_done  # in this order: the rows of what is over are final
             if over:
                 self._rows_over += rows
-                self._total_over += _total(feed, announced)
+                self._total_over += _total(feed, announced) or rows
             else:
                 running.append((feed, announced))
                 rows_running += rows
@@ -223,7 +232,15 @@ class Bars:
         self._bars = RichProgress(
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
-            TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True)),
+            *(
+                TextColumn(
+                    f"{{task.fields[{name}]}}",
+                    markup=False,
+                    justify="right",
+                    table_column=Column(no_wrap=True),
+                )
+                for name in _texts(Progress(0.0))
+            ),
             console=Console(stderr=True, soft_wrap=True),
             auto_refresh=False,  # its own thread would wake ten times a second for ever
             # A pipe behind stdout must get what is printed; on a terminal that would tear the bars.
@@ -240,8 +257,9 @@ class Bars:
         for bar in [bar for bar in self._shown if bar.over][: max(0, len(self._shown) + 1 - BARS_MAX)]:
             self._shown.remove(bar)
             self._bars.remove_task(bar.task)
-        task = self._bars.add_task(str(feed.queue.name), total=total, text="")
-        self._shown.append(_Bar(feed, task, Progress(now, total)))
+        progress = Progress(now, total)
+        task = self._bars.add_task(str(feed.queue.name), total=total, **_texts(progress))
+        self._shown.append(_Bar(feed, task, progress))
 
     def draw(self, now: float, *, last: bool = False) -> None:
         for bar in self._shown:
@@ -252,7 +270,7 @@ class Bars:
             if bar.over:
                 progress.total = _total(feed, progress.total)
             progress.update(rows, now)
-            self._bars.update(bar.task, completed=rows, total=progress.total, text=_text(progress))
+            self._bars.update(bar.task, completed=rows, total=progress.total, **_texts(progress))
         if self._started:
             self._bars.refresh()
 
@@ -261,18 +279,22 @@ class Bars:
             self._bars.stop()
 
 
-def _text(progress: Progress) -> str:
-    """What stands behind a bar; every part has the same width all the time, so that the bar does not jump."""
-    rows = f"{progress.done:,}" + ("" if progress.total is None else f"/{progress.total:,}")
-    percent = "" if progress.percent is None else f"{percent_shown(progress.percent):5.1f} %"
-    left = "" if progress.eta is None else f"{clock(progress.eta):>8} left"
-    return "  ".join(part for part in (percent, rows, f"{speed(progress.rate):>14}", left) if part)
+def _texts(progress: Progress) -> dict[str, Any]:
+    """What stands behind a bar, by column; empty where it is not known."""
+    return {
+        "percent": "" if progress.percent is None else f"{percent_shown(progress.percent):5.1f} %",
+        "rows": f"{progress.done:,}" + ("" if progress.total is None else f"/{progress.total:,}"),
+        "speed": speed(progress.rate) if progress.rate > 0 else "",
+        "left": "" if progress.eta is None else f"{clock(progress.eta)} left",
+    }
 
 
-def _total(feed: Watched, announced: int | None) -> int:
+def _total(feed: Watched, announced: int | None) -> int | None:
     """The rows of a feed that is over: what came, unless chunks of it were given up or cancelled."""
-    cut = feed._rows_cut
-    return cut if announced is None or feed.rows_done >= cut else max(cut, announced)
+    cut = feed.rows_cut
+    if feed.rows_done >= cut > 0:
+        return cut
+    return cut or None if announced is None else max(cut, announced)
 
 
 def _can_draw() -> bool:
@@ -295,12 +317,7 @@ def _is_terminal(stream: Any) -> bool:
 
 
 def _write(text: str) -> None:
-    """On stderr as it is now; a closed or missing one loses the text, never the job."""
-    stream = sys.stderr
-    if stream is None:
-        return
-    try:
-        stream.write(text)
-        stream.flush()
-    except (OSError, ValueError):
-        return
+    """On stderr as it is now."""
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+        sys.stderr.flush()

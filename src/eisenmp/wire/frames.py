@@ -1,8 +1,9 @@
 """Messages as bytes: a fixed header of 32 bytes, then the body.
 
-    u64 body length | u8 kind | u8 flags | u16 queue | u32 c | u64 a | u64 b      (little endian)
+    u64 mark and body length | u8 kind | u8 flags | u16 queue | u32 c | u64 a | u64 b      (little endian)
 
-Bodies are pickles of protocol 5, unless the message says otherwise.
+Bodies are pickles of protocol 5, unless the message says otherwise. The mark tells a frame from whatever else
+a program may write into a descriptor that is not its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 HEADER = Struct("<QBBHIQQ")
 HEADER_SIZE = HEADER.size
-BODY_MAX = 1 << 40  #: a longer body is a damaged frame
+BODY_MAX = (1 << 40) - 1  #: a longer body is a damaged frame
+MARK = 0xE15E4D << 40
 SMALL = 1 << 16  #: bodies up to here are copied into one buffer, larger ones are sent as they are
 
 
@@ -29,8 +31,9 @@ def encode(messages: Iterable[Message]) -> list[bytes]:
     """The buffers that carry the messages: small frames joined, large bodies alone."""
     buffers: list[bytes] = []
     small: list[bytes] = []
+    pack = HEADER.pack
     for kind, queue, a, b, c, flags, body in messages:
-        small.append(HEADER.pack(len(body), kind, flags, queue, c, a, b))
+        small.append(pack(MARK | len(body), kind, flags, queue, c, a, b))
         if len(body) <= SMALL:
             small.append(body)
         else:
@@ -42,17 +45,26 @@ def encode(messages: Iterable[Message]) -> list[bytes]:
     return buffers
 
 
+def first_header(data: bytes) -> tuple[int, int]:
+    """(length of the body, kind) of the frame that `data` starts with; raises FrameError."""
+    marked, kind, *_ = HEADER.unpack_from(data)
+    length: int = marked ^ MARK
+    if length > BODY_MAX:
+        raise FrameError("these bytes are no frame")
+    return length, kind
+
+
 class FrameReader:
     """Takes bytes as they come and gives whole messages."""
 
-    __slots__ = ("_body", "_filled", "_header", "_rest", "body_max")
+    __slots__ = ("_header", "_missing", "_parts", "_rest", "body_max")
 
     def __init__(self, body_max: int = BODY_MAX) -> None:
         self.body_max = body_max
         self._rest = b""
         self._header: tuple[int, ...] | None = None
-        self._body = bytearray()
-        self._filled = 0
+        self._parts: list[bytes] = []  # of a large body: gathered, so that it is copied once
+        self._missing = 0
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that `data` completes; raises FrameError on bytes that no frame starts with."""
@@ -62,42 +74,44 @@ class FrameReader:
         elif self._rest:
             data = self._rest + data
             self._rest = b""
-        position, end = 0, len(data)
+        position, end, body_max = 0, len(data), self.body_max
         unpack, new = HEADER.unpack_from, tuple.__new__
         while end - position >= HEADER_SIZE:
             header = unpack(data, position)
-            length = header[0]
+            marked, kind, flags, queue, c, a, b = header
+            length = marked ^ MARK
+            if length > body_max:
+                raise FrameError(
+                    "these bytes are no frame"
+                    if length > BODY_MAX
+                    else f"a frame of {length} bytes exceeds the limit of {body_max}"
+                )
             start = position + HEADER_SIZE
             stop = start + length
             if stop > end:
-                self._check(length)
                 if length > SMALL:
-                    # a large body is gathered in place, so that it is copied once, not at every read
                     self._header = header
-                    self._body = bytearray(length)
-                    self._filled = end - start
-                    self._body[: self._filled] = data[start:]
+                    self._parts.append(data[start:])
+                    self._missing = stop - end
                     return messages
                 break
-            _, kind, flags, queue, c, a, b = header
             # what NamedTuple's own __new__ does, at half its price: this runs once per message
             messages.append(new(Message, (kind, queue, a, b, c, flags, data[start:stop])))
             position = stop
         self._rest = data[position:] if position else data
         return messages
 
-    def _check(self, length: int) -> None:
-        if length > self.body_max:
-            raise FrameError(f"a frame of {length} bytes exceeds the limit of {self.body_max}")
-
     def _fill(self, data: bytes, messages: list[Message]) -> bytes:
+        """Put `data` into the body that is being gathered; returns what lies behind it."""
+        missing = self._missing
+        if len(data) < missing:
+            self._parts.append(data)
+            self._missing = missing - len(data)
+            return b""
+        self._parts.append(data[:missing])
         assert self._header is not None
-        length, kind, flags, queue, c, a, b = self._header
-        take = min(length - self._filled, len(data))
-        self._body[self._filled : self._filled + take] = data[:take]
-        self._filled += take
-        if self._filled == length:
-            messages.append(Message(kind, queue, a, b, c, flags, bytes(self._body)))
-            self._header = None
-            self._body = bytearray()
-        return data[take:]
+        _, kind, flags, queue, c, a, b = self._header
+        messages.append(Message(kind, queue, a, b, c, flags, b"".join(self._parts)))
+        self._header = None
+        self._parts = []
+        return data[missing:]

@@ -1,59 +1,65 @@
-"""The two ends of a stream between the manager and one worker."""
+"""The worker's end of its stream to the manager."""
 
 from __future__ import annotations
 
+import _socket
 import select
-from _socket import socket as Socket
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket as Socket
     from collections.abc import Callable, Iterable
 
 READ_SIZE = 1 << 16
-
-
-def waiting_for(sockets: list[Socket]) -> Callable[[float | None], list[int]]:
-    """A function that waits up to `timeout` seconds and returns the descriptors that can be read."""
-    if not hasattr(select, "poll"):
-        return lambda timeout: [end.fileno() for end in select.select(sockets, (), (), timeout)[0]]
-    poll = select.poll()
-    for end in sockets:
-        poll.register(end.fileno(), select.POLLIN)
-    # rounded up, so that a short wait is not a busy loop
-    return lambda timeout: [
-        fd for fd, _ in poll.poll(None if timeout is None else -int(-timeout * 1000 // 1))
-    ]
+WAIT_MAX = 86_400.0  #: seconds; the system's own limit is 24 days
 
 
 class Link:
-    """The worker's end: blocking, read by one thread at a time, written under the caller's lock."""
+    """Blocking; read by one thread at a time, written under the caller's lock."""
 
-    def __init__(self, socket: Socket, waker: Socket | None = None, wakes: Socket | None = None) -> None:
+    def __init__(self, socket: Socket) -> None:
         self._socket = socket
-        self._waker = waker
-        self._wakes = wakes
-        self._wait = waiting_for([end for end in (socket, wakes) if end is not None])
+        self._readable = _waiting_for(socket)
 
     def read(self, timeout: float | None) -> bytes | None:
-        """Bytes as they come; b"" at the end; None when there were none within `timeout` seconds."""
-        if timeout is not None or self._wakes is not None:
-            ready = self._wait(timeout)
-            if self._wakes is not None and self._wakes.fileno() in ready:
-                self._wakes.recv(64)
-            if self._socket.fileno() not in ready:
-                return None
+        """Bytes as they come; b"" at the end; None when there were none within `timeout` seconds or a day."""
+        if timeout is not None and not self._readable(timeout):
+            return None
         return self._socket.recv(READ_SIZE)
 
     def write(self, buffers: Iterable[bytes]) -> None:
         for buffer in buffers:
             self._socket.sendall(buffer)
 
-    def wake(self) -> None:
-        if self._waker is not None:
-            self._waker.send(b"\0")
+    def leave(self) -> None:
+        """End what is written, and drop what still comes until the other side has read all and closes.
+
+        A TCP socket that is closed with bytes unread tells the other side to drop what it has not read.
+        """
+        try:
+            self._socket.shutdown(_socket.SHUT_WR)
+            while self._socket.recv(READ_SIZE):
+                pass
+        except OSError:
+            return  # the other side is gone already
+
+    def cut(self) -> None:
+        """End both directions; a thread that reads sees the end."""
+        try:
+            self._socket.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            return  # it has ended already
 
     def close(self) -> None:
         self._socket.close()
-        for end in (self._waker, self._wakes):
-            if end is not None:
-                end.close()
+
+
+def _waiting_for(socket: Socket) -> Callable[[float], bool]:
+    """A function that waits up to `timeout` seconds until the socket can be read."""
+    if sys.platform == "win32" or not hasattr(select, "poll"):
+        return lambda timeout: bool(select.select([socket], (), (), timeout)[0])
+    poll = select.poll()
+    poll.register(socket.fileno(), select.POLLIN)
+    # rounded up, so that a short wait is not a busy loop
+    return lambda timeout: bool(poll.poll(-int(-min(timeout, WAIT_MAX) * 1000 // 1)))

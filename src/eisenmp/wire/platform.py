@@ -21,6 +21,7 @@ SIGKILL = 9
 SIGTERM = 15
 READABLE = 1  # as EPOLLIN
 WRITABLE = 4  # as EPOLLOUT
+WAIT_MAX = 86_400.0  #: seconds; the system's own limit is 24 days
 
 
 def portable() -> bool:
@@ -50,9 +51,8 @@ def pidfd(pid: int) -> int | None:
 
 def ignore_terminal_interrupt() -> None:
     """Ctrl-C is the manager's to handle."""
-    import _signal  # `signal` itself costs 4 ms for its enums
-
-    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    signal = __import__("_signal")  # `signal` itself costs 4 ms for its enums
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def end_with_life_line(descriptor: int) -> bool:
@@ -139,6 +139,8 @@ class Poller:
         """(token, can be read, can be written) of all that are ready; nothing after a wake."""
         ready = []
         tokens = self._tokens
+        if timeout is not None:
+            timeout = min(timeout, WAIT_MAX)
         for descriptor, mask in self._system.poll(timeout):
             token = tokens.get(descriptor)
             if token is not None:
@@ -205,7 +207,7 @@ def _events(mask: int) -> int:
 
 def loopback_pair() -> tuple[Socket, Socket]:
     """Two connected sockets in this process, also where there are no Unix sockets."""
-    if hasattr(_socket, "AF_UNIX") and hasattr(_socket, "socketpair"):
+    if sys.platform != "win32" and hasattr(_socket, "AF_UNIX"):
         return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM, 0)
     import socket
 

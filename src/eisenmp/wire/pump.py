@@ -50,6 +50,8 @@ class Pump:
         self._mutex = threading.Lock()
         self._followers: list[_Follower] = []
         self._leading = False
+        self._leader = 0
+        self._resigned = threading.Event()
         self._epoch = 0
         self._parked = False
         self._bell = threading.Lock()
@@ -71,7 +73,7 @@ class Pump:
     def wait_until(
         self, ready: Callable[[], bool], timeout: float | None = None, *, may_lead: bool = True
     ) -> bool:
-        """Wait until `ready()` is true; False when `timeout` seconds passed first."""
+        """Wait until `ready()` is true; False when `timeout` seconds passed first or the pump is closed."""
         if ready():
             return True
         deadline = None if timeout is None else monotonic() + timeout
@@ -82,9 +84,10 @@ class Pump:
                     return True
                 if self._failure is not None:
                     raise self._failure
-                if may_lead and not self._leading and not self._closed:
-                    self._leading = True
-                    self._epoch += 1
+                if self._closed:
+                    return False
+                if may_lead and not self._leading:
+                    self._lead()
                 else:
                     follower = _Follower(ready, may_lead)
                     self._followers.append(follower)
@@ -101,8 +104,6 @@ class Pump:
                 return True
             if deadline is not None and monotonic() >= deadline:
                 return False
-            if self._closed and not may_lead:
-                return False
 
     def touch(self) -> None:
         """The caller is busy but looks after the loop itself: the background thread stays back for a tick."""
@@ -113,8 +114,7 @@ class Pump:
         with self._mutex:
             if self._leading or self._closed:
                 return
-            self._leading = True
-            self._epoch += 1
+            self._lead()
         try:
             self._step(0.0)
             if self._followers:
@@ -133,13 +133,27 @@ class Pump:
         self._wake()
 
     def close(self, join: bool = True) -> None:
-        """End the background thread. Waits that are under way return or time out by their own condition."""
+        """End the background thread and all waits. With `join`, nobody is in `step` afterwards."""
         with self._mutex:
             self._closed = True
+            self._resigned.clear()
+            leading = self._leading and self._leader != threading.get_ident()
+            for follower in self._followers:
+                follower.bell.release()
+            self._followers = []
         self._ring()
         self._wake()
-        if join and self._thread.is_alive() and self._thread is not threading.current_thread():
+        if not join:
+            return
+        if leading:
+            self._resigned.wait()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def _lead(self) -> None:
+        self._leading = True
+        self._leader = threading.get_ident()
+        self._epoch += 1
 
     def _lead_until(self, ready: Callable[[], bool], deadline: float | None) -> bool:
         try:
@@ -152,6 +166,8 @@ class Pump:
                 self._step(remaining)
                 if self._followers:
                     self._serve()
+                if self._closed:
+                    return ready()
             return True
         finally:
             self._resign()
@@ -173,6 +189,7 @@ class Pump:
     def _resign(self) -> None:
         with self._mutex:
             self._leading = False
+            self._resigned.set()
             for follower in self._followers:
                 if follower.may_lead:
                     self._followers.remove(follower)
@@ -200,8 +217,8 @@ class Pump:
                     if self._leading:
                         self._parked = not self._closed
                     elif not self._closed:
-                        self._leading = self._leading_background = lead = True
-                        self._epoch += 1
+                        self._leading_background = lead = True
+                        self._lead()
             if lead:
                 self._background_leads()
             elif self._parked:

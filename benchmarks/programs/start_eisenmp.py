@@ -1,0 +1,23 @@
+"""From nothing to the first result of each of two workers: eisenmp."""
+
+from __future__ import annotations
+
+from os import path
+
+import eisenmp
+
+seen = set()
+
+
+def rows():
+    while len(seen) < 2:
+        yield len(seen)
+
+
+worker = path.join(path.dirname(__file__), "start_worker.py:answer")
+with eisenmp.Mp(worker, procs_max=2, rows_max=1) as emp:
+    for _, pid in emp.feed(rows()):
+        seen.add(pid)
+        if len(seen) == 2:
+            print("first", *seen, flush=True)
+            break

@@ -1,0 +1,1 @@
+"""What the workers do, on every side the same."""

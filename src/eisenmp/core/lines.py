@@ -1,0 +1,168 @@
+"""The books of the ledger: queues, workers, and one line for each worker at each queue."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .credit import Credit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .parcel import Parcel
+
+
+class Worker:
+    """One process: its leases over all queues."""
+
+    __slots__ = ("leases", "lines", "outputs", "paused", "slot", "wid")
+
+    def __init__(self, wid: int, slot: int) -> None:
+        self.wid = wid
+        self.slot = slot
+        self.leases: dict[int, Parcel] = {}
+        self.outputs: dict[int, list[Any]] = {}
+        self.lines: dict[int, Line] = {}
+        self.paused = False
+
+
+class Queue:
+    """What waits in the manager, and who wants it."""
+
+    __slots__ = (
+        "credit", "demand", "fed", "feeds", "in_flight", "index", "lines", "maxsize", "puts", "reminding",
+        "roomy", "surplus", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, index: int, maxsize: int) -> None:
+        self.index = index
+        self.maxsize = maxsize
+        self.waiting: deque[Parcel] = deque()
+        self.demand: deque[Line] = deque()  # lines with an open get, who waits longest first
+        self.roomy: deque[Line] = deque()  # lines that may be sent a chunk ahead
+        self.puts: deque[tuple[object, Parcel]] = deque()
+        self.feeds: set[int] = set()  # that have not ended
+        self.fed = False
+        self.lines: dict[int, Line] = {}
+        self.in_flight = 0
+        self.surplus = 0  # leases beyond the one that each worker is busy with
+        self.credit = 0  # of all lines that take chunks from this queue
+        self.reminding = False  # a Remind is on its way
+
+    @property
+    def full(self) -> bool:
+        return 0 < self.maxsize <= len(self.waiting)
+
+    @property
+    def ended(self) -> bool:
+        return self.fed and not self.feeds
+
+    @property
+    def starving(self) -> bool:
+        """Whether a worker waits for a parcel that is not there."""
+        return not self.waiting and any(line.waits for line in self.demand)
+
+
+class Line:
+    """One worker at one queue."""
+
+    __slots__ = (
+        "asked_at", "credit", "in_demand", "in_roomy", "known", "open", "queue", "recalls", "sent",
+        "token_due", "wanted", "worker",
+    )  # fmt: skip
+
+    def __init__(self, worker: Worker, queue: Queue) -> None:
+        self.worker = worker
+        self.queue = queue
+        self.sent = 0  # items and tokens since the worker's start
+        self.wanted = 0  # as many as the worker has asked for since its start
+        self.open: dict[int, Parcel] = {}  # leases, oldest first
+        self.credit = Credit()
+        self.known = False  # has taken chunks from this queue before
+        self.in_demand = False
+        self.in_roomy = False
+        self.asked_at = -1  # `sent` when parcels were recalled last: not twice for the same ones
+        self.recalls = 0  # that are not answered
+        self.token_due = True
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is an open get that may be answered."""
+        return self.sent < self.wanted and not self.worker.paused
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether a Recall could bring something back: not from who waits, nor twice for the same parcels."""
+        return bool(self.open) and self.asked_at != self.sent >= self.wanted and not self.recalls
+
+    @property
+    def spare(self) -> int:
+        """How many parcels the worker has probably not taken: what it asked for and what runs is left out."""
+        leases = len(self.open)
+        if len(self.worker.leases) == leases:
+            leases -= 1  # else it may be busy with a chunk of another queue
+        return min(leases, self.sent - self.wanted)
+
+    def want(self) -> None:
+        """Stand in the row of those who wait."""
+        if not self.in_demand:
+            self.in_demand = True
+            self.queue.demand.append(self)
+
+    def make_room(self) -> None:
+        """Stand in the row of those who may be sent something ahead, if there is room for it."""
+        if self.known and not self.in_roomy and len(self.open) <= self.credit.ahead:
+            self.in_roomy = True
+            self.queue.roomy.append(self)
+
+    def step_back(self) -> None:
+        """Leave both rows."""
+        if self.in_demand:
+            self.in_demand = False
+            self.queue.demand.remove(self)
+        if self.in_roomy:
+            self.in_roomy = False
+            self.queue.roomy.remove(self)
+
+    def lease(self, lease: int, parcel: Parcel) -> None:
+        """The parcel is the worker's until it says otherwise."""
+        queue, leases = self.queue, self.open
+        parcel.lease = lease
+        self.worker.leases[lease] = parcel
+        if leases:
+            queue.surplus += 1
+        leases[lease] = parcel
+        queue.in_flight += 1
+        self.sent += 1
+        if not self.known and parcel.feed:
+            self.known = True
+            queue.credit += self.credit.ahead
+        if self.in_demand and self.sent >= self.wanted and queue.demand[0] is self:
+            queue.demand.popleft()
+            self.in_demand = False
+        if self.in_roomy:
+            # the next one goes to the next line; this one stands at the end again if it has room left
+            roomy = queue.roomy
+            if roomy[0] is self:
+                roomy.popleft()
+                if len(leases) <= self.credit.ahead:
+                    roomy.append(self)
+                else:
+                    self.in_roomy = False
+        else:
+            self.make_room()
+
+    def close(self, lease: int) -> None:
+        """The lease is over; the worker has it no more in its books."""
+        queue, leases = self.queue, self.open
+        del leases[lease]
+        queue.in_flight -= 1
+        if leases:
+            queue.surplus -= 1
+
+    def measured(self, seconds: float) -> None:
+        """A cycle with chunks of this queue took so long."""
+        change = self.credit.measured(seconds)
+        if change and self.known:
+            self.queue.credit += change

@@ -1,0 +1,160 @@
+"""Who gets what waits: first those with an open get, then those who have room for a chunk ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .parcel import Accept, Parcel, Recall, Remind, Send, Token
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .lines import Line, Queue
+    from .parcel import Command
+
+RECALL_WORTH = 0.002  #: seconds of work that are worth a recall at once
+PATIENCE = 0.05  #: seconds that a worker waits while others may hold what is not worth that
+
+
+class Placement:
+    """Gives out what waits. Numbers the leases, and keeps what belongs to the next worker of a slot."""
+
+    def __init__(self) -> None:
+        self.tokens = True  #: False: nobody is told that the feeders have ended
+        self._lease = 0
+        self._kept: dict[tuple[int, int], deque[Parcel]] = {}  # (slot, queue): objects, never empty
+
+    # objects for the next worker of a slot
+
+    def keep(self, slot: int, index: int, objects: list[Parcel]) -> None:
+        """What a dead worker of the slot had taken and not finished waits for its replacement, in order."""
+        self._kept.setdefault((slot, index), deque()).extendleft(reversed(objects))
+
+    def keeps(self, slot: int, index: int) -> bool:
+        return (slot, index) in self._kept
+
+    def release(self, slot: int) -> dict[int, deque[Parcel]]:
+        """No worker will follow in the slot: its objects by queue."""
+        return {key[1]: self._kept.pop(key) for key in list(self._kept) if key[0] == slot}
+
+    # placing
+
+    def place(self, queue: Queue) -> list[Command]:
+        """Give out what waits, to those who want it; let waiting puts in."""
+        commands: list[Command] = []
+        waiting = queue.waiting
+        if self._kept and queue.demand:
+            self._place_kept(queue, commands)
+        while True:
+            if queue.puts:
+                self._let_in(queue, commands)
+            if not waiting:
+                break
+            line = self._next(queue, waiting[0].feed > 0)
+            if line is None:
+                break
+            commands.append(self._send(line, waiting.popleft()))
+        if queue.demand and not waiting:
+            self._starving(queue, commands)
+        return commands
+
+    def reminded(self, queue: Queue) -> list[Command]:
+        """If anyone still waits, all that others have not taken is recalled."""
+        queue.reminding = False
+        if not queue.starving:
+            return []
+        return [self.recall(line, len(line.open)) for line in queue.lines.values() if line.may_hold]
+
+    @staticmethod
+    def recall(line: Line, count: int) -> Recall:
+        line.asked_at = line.sent
+        line.recalls += 1
+        return Recall(line.worker.wid, line.queue.index, count)
+
+    @staticmethod
+    def _let_in(queue: Queue, commands: list[Command]) -> None:
+        while queue.puts and not queue.full:
+            put, parcel = queue.puts.popleft()
+            queue.waiting.append(parcel)
+            commands.append(Accept(put))
+
+    @staticmethod
+    def _next(queue: Queue, chunk: bool) -> Line | None:
+        """Who gets the next parcel: first who waits for it, then who has room ahead (chunks only)."""
+        demand = queue.demand
+        while demand:
+            line = demand[0]
+            if line.sent < line.wanted and not line.worker.paused:
+                return line
+            demand.popleft()
+            line.in_demand = False
+        roomy = queue.roomy
+        while chunk and roomy:
+            line = roomy[0]
+            if len(line.open) <= line.credit.ahead and not line.worker.paused:
+                return line
+            roomy.popleft()
+            line.in_roomy = False
+        return None
+
+    def _send(self, line: Line, parcel: Parcel) -> Send:
+        self._lease = lease = self._lease + 1
+        line.lease(lease, parcel)
+        # for each chunk: past the __new__ of the named tuple, which is written in Python
+        return tuple.__new__(Send, (line.worker.wid, parcel))
+
+    def _place_kept(self, queue: Queue, commands: list[Command]) -> None:
+        """What is kept for the worker of a slot comes first for it."""
+        for line in [line for line in queue.demand if line.waits]:
+            key = (line.worker.slot, queue.index)
+            kept = self._kept.get(key)
+            if kept is None:
+                continue
+            queue.demand.remove(line)
+            queue.demand.appendleft(line)
+            while kept and line.sent < line.wanted:
+                commands.append(self._send(line, kept.popleft()))
+            if not kept:
+                del self._kept[key]
+
+    def _starving(self, queue: Queue, commands: list[Command]) -> None:
+        """Workers wait and there is nothing: recall what others hold ahead, else say that it is the end.
+
+        At the end of all feeders of the queue every worker that waits is told so once, unless something was
+        recalled that it can have.
+        """
+        # where nobody has more than one parcel, a look now and then is enough: the reminder has one
+        look = queue.surplus or (queue.in_flight and not queue.reminding)
+        tell = queue.ended and self.tokens
+        if not (look or tell) or not queue.starving:
+            return
+        if look and self._recall(queue, commands):
+            return
+        if tell and not any(line.recalls for line in queue.lines.values()):
+            for line in [line for line in queue.demand if line.token_due and line.waits]:
+                line.token_due = False
+                line.sent += 1
+                if line.sent >= line.wanted:
+                    line.in_demand = False
+                    queue.demand.remove(line)
+                commands.append(Token(line.worker.wid, queue.index))
+
+    def _recall(self, queue: Queue, commands: list[Command]) -> bool:
+        """Recall half of what the fullest worker holds ahead, if that is worth it; whether it is.
+
+        Else a Remind sees to it that nobody waits for long behind a chunk that takes longer than the others.
+        """
+        fullest: Line | None = None
+        most = 0
+        later = False
+        for line in queue.lines.values():
+            if line.may_hold:
+                spare, seconds = line.spare, line.credit.seconds
+                if spare > most and (not seconds or spare * seconds > RECALL_WORTH):
+                    fullest, most = line, spare
+                later = True
+        if fullest is not None:
+            commands.append(self.recall(fullest, (most + 1) // 2))
+        elif later and not queue.reminding:
+            queue.reminding = True
+            commands.append(Remind(queue.index, PATIENCE))
+        return fullest is not None

@@ -1,0 +1,33 @@
+"""Which engine a manager runs on."""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import SettingsError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..engine.base import Engine
+
+
+def make_engine(wanted: str | Engine) -> Engine:
+    """The engine object; the module of a named one is imported when it is asked for."""
+    if not isinstance(wanted, str):
+        return wanted
+    if wanted == "local":
+        from ..wire.platform import portable
+
+        if sys.platform != "win32" and not portable():
+            from ..engine.local import LocalEngine
+
+            return LocalEngine()
+        from ..engine.portable import PortableEngine
+
+        return PortableEngine()
+    if wanted == "inline":
+        from importlib import import_module
+
+        engine: Engine = import_module("eisenmp.testing").InlineEngine()
+        return engine
+    raise SettingsError(f"engine must be 'local', 'inline' or an engine, not {wanted!r}")

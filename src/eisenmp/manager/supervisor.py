@@ -1,0 +1,112 @@
+"""Processes come and go: started, overdue, lost, replaced, told to leave. Under the lock of the loop."""
+
+from __future__ import annotations
+
+import sys
+
+from .cause import Blame, death_cause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..engine.base import Exit
+    from .crew import Slot
+    from .dispatcher import Dispatcher
+
+START_FAILURES_MAX = 3
+
+
+class Supervisor:
+    """Keeps a process in every slot that should have one."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._sys_path: tuple[str, ...] = ()
+        self.start_timeout = 60.0
+        self.stopping = False  #: all workers were told to leave
+        self.error: BaseException | None = None  #: why the manager as a whole has failed
+        self.on_all_gone: Callable[[], None] = lambda: None
+
+    def start_slot(self, slot: Slot) -> None:
+        """Start a process in the slot. Under the lock."""
+        wid = self._dispatcher.crew.reserve(slot)
+        self._dispatcher.ledger.worker_started(wid, slot.number)
+        slot.tail.clear()
+        self._dispatcher.crew.spawn(slot, self._sys_path, len(self._dispatcher.crew.slots))
+        self._dispatcher.after(self.start_timeout, lambda: self._start_overdue(wid))
+        if self._dispatcher.emit is not None:
+            self._dispatcher.emit("WorkerStarted", (slot.number, slot.name, slot.pid))
+
+    def _start_overdue(self, wid: int) -> None:
+        slot = self._dispatcher.crew.find(wid)
+        if slot is not None and not slot.ready:
+            slot.restart_reason = f"it was not ready after start_timeout = {self.start_timeout} s"
+            self._dispatcher.engine.kill(wid)
+
+    def lost(self, wid: int, exit: Exit) -> None:
+        """A process has ended: settle its books, and replace it if nobody wanted that."""
+        slot = self._dispatcher.crew.find(wid)
+        if slot is None:
+            return
+        self._dispatcher.crew.gone(wid, exit)
+        cause = death_cause(exit, slot.restart_reason)
+        blame = Blame("died", cause, None, "", "\n".join(slot.tail), exit.pid, exit.code)
+        expected = slot.left or self.stopping or slot.retired
+        self._dispatcher.execute(
+            self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
+        )
+        if expected:
+            slot.retired = True
+        else:
+            self._replace(slot, blame)
+        if self._dispatcher.crew.over:
+            self._all_gone()
+
+    def _replace(self, slot: Slot, blame: Blame) -> None:
+        if self._dispatcher.emit is not None:
+            self._dispatcher.emit(
+                "WorkerDied", (slot.number, slot.name, blame.pid, blame.exitcode, blame.cause)
+            )
+        if not slot.ready and not slot.dismissed:
+            slot.start_failures += 1
+            if slot.start_failures >= START_FAILURES_MAX:
+                slot.retired = True
+                self.fail(blame.died(None, f"worker {slot.name} cannot start: {blame.cause}"))
+                return
+        if self.error is not None or slot.dismissed:
+            slot.retired = True
+            return
+        self.start_slot(slot)
+
+    def _all_gone(self) -> None:
+        self._dispatcher.abandon_feeds()
+        self.on_all_gone()
+        if self._dispatcher.emit is not None:
+            self._dispatcher.emit("ManagerStopped", ())
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing can go on: end every feed with the error and stop the workers. Under the lock."""
+        if self.error is None:
+            self.error = error
+            for feed in list(self._dispatcher.feeds.values()):
+                feed.fail(error)
+                self._dispatcher.feed_over(feed)
+            self._dispatcher.collector.failed(error)
+            self.stop_workers()
+
+    def stop_workers(self) -> None:
+        """Tell all workers to leave after their running cycle. Under the lock."""
+        self.stopping = True
+        for slot in self._dispatcher.crew.slots:
+            if slot.alive:
+                self._dispatcher.crew.order_stop(slot)
+            else:
+                slot.retired = True
+
+    def freeze_path(self) -> None:
+        """Workers import from where the manager imports; relative entries are made absolute now."""
+        from os import getcwd
+        from os.path import abspath
+
+        self._sys_path = tuple(getcwd() if entry == "" else abspath(entry) for entry in sys.path)

@@ -1,0 +1,45 @@
+"""Bytes over a Unix socket that carry descriptors to another process (SCM_RIGHTS)."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket as Socket
+    from collections.abc import Sequence
+
+DESCRIPTORS_MAX = 253  #: the kernel's own limit for one message
+READ_SIZE = 1 << 18
+
+
+def send(socket: Socket, data: bytes | memoryview, descriptors: Sequence[int] = ()) -> int:
+    """Send some of `data`, with copies of the descriptors; returns how many bytes went out.
+
+    The descriptors go with the first byte: what is left of `data` is sent without them.
+    """
+    if sys.platform == "win32":
+        raise OSError("descriptors cannot be sent on Windows")
+    if not descriptors:
+        return socket.send(data)
+    numbers = b"".join(number.to_bytes(4, sys.byteorder) for number in descriptors)
+    return socket.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
+
+
+def receive(socket: Socket) -> tuple[bytes, list[int]]:
+    """Bytes as they come, b"" at the end, and the descriptors that came with them, not inheritable."""
+    if sys.platform == "win32":
+        raise OSError("descriptors cannot be received on Windows")
+    space = _socket.CMSG_SPACE(4 * DESCRIPTORS_MAX)
+    atomic = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+    data, ancillary, _, _ = socket.recvmsg(READ_SIZE, space, atomic)
+    descriptors: list[int] = []
+    for level, kind, numbers in ancillary:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            descriptors.extend(memoryview(numbers[: len(numbers) // 4 * 4]).cast("i"))
+    if not atomic:
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+    return data, descriptors

@@ -1,0 +1,291 @@
+"""A second bookkeeping, from events and commands alone, and the rules that every command has to keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from eisenmp.core.ledger import (
+    Accept,
+    Command,
+    Finish,
+    GiveUp,
+    Ledger,
+    Parcel,
+    Recall,
+    Remind,
+    Send,
+    Token,
+)
+
+At = tuple[int, int]  # wid or slot, and queue
+
+
+class Violation(AssertionError):
+    """The ledger broke the rule of this name."""
+
+    def __init__(self, rule: str, text: object) -> None:
+        super().__init__(f"{rule}: {text}")
+        self.rule = rule
+
+
+def check(holds: object, rule: str, text: object = "") -> None:
+    if not holds:
+        raise Violation(rule, text)
+
+
+class Audit:
+    """Where each parcel must be, who waits for what, and who was told what."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.place: dict[Parcel, str] = {}  # put, waiting, held, kept; no entry when it is over
+        self.held: dict[int, dict[int, Parcel]] = {}  # by worker: its leases, oldest first
+        self.kept: dict[At, list[Parcel]] = {}  # by slot and queue
+        self.slots: dict[int, int] = {}
+        self.paused: set[int] = set()
+        self.sent: Counter[At] = Counter()
+        self.wanted: Counter[At] = Counter()
+        self.known: set[At] = set()
+        self.feeds: dict[int, set[int]] = {}
+        self.cancelled: set[int] = set()
+        self.told: set[At] = set()
+        self.recalls: Counter[At] = Counter()
+        self.reminders: set[int] = set()
+        self.outputs: dict[int, list[object]] = {}
+        self.deaths: Counter[Parcel] = Counter()
+        self.raises: Counter[Parcel] = Counter()
+        self.tried: set[Parcel] = set()
+        self.entered: dict[Parcel, int] = {}
+        self.puts: dict[object, Parcel] = {}
+        self._entries = 0
+        self._last_first: Counter[int] = Counter()
+        self._last_lease = 0
+        self._must_finish: dict[Parcel, tuple[int, list[object]]] = {}
+        self._must_fail: dict[Parcel, int] = {}
+        self._may_recall: int | None = None
+
+    # events, before the ledger hears of them
+
+    def enter(self, parcel: Parcel) -> None:
+        self._entries += 1
+        self.entered[parcel] = self._entries
+        self.place[parcel] = "waiting"
+
+    def put(self, put: object, parcel: Parcel) -> None:
+        self.puts[put] = parcel
+        self.place[parcel] = "put"
+
+    def withdrawn(self, put: object) -> None:
+        check(put in self.puts, "a put is either withdrawn or accepted", put)
+        del self.place[self.puts.pop(put)]
+
+    def taken_here(self, parcel: Parcel) -> None:
+        check(self.place.get(parcel) == "waiting", "taken from what waits", parcel)
+        self._first(parcel)
+        del self.place[parcel]
+        if parcel.feed:
+            self._must_finish[parcel] = (0, [])
+
+    def feed_opened(self, queue: int, feed: int) -> None:
+        self.feeds.setdefault(queue, set()).add(feed)
+        self.told = {at for at in self.told if at[1] != queue}
+
+    def feed_ended(self, queue: int, feed: int) -> None:
+        self.feeds[queue].discard(feed)
+
+    def feed_dropped(self, feed: int) -> list[Parcel]:
+        self.cancelled.add(feed)
+        gone = [parcel for parcel, place in self.place.items() if parcel.feed == feed and place == "waiting"]
+        for parcel in gone:
+            del self.place[parcel]
+        return gone
+
+    def started(self, wid: int, slot: int) -> None:
+        self.held[wid] = {}
+        self.slots[wid] = slot
+
+    def pause(self, wid: int, paused: bool) -> None:
+        if wid in self.held:
+            (self.paused.add if paused else self.paused.discard)(wid)
+            self._may_recall = wid if paused else None
+
+    def output(self, wid: int, lease: int, body: object) -> bool:
+        if lease in self.held.get(wid, {}):
+            self.outputs.setdefault(lease, []).append(body)
+            return True
+        return False
+
+    def done(self, wid: int, leases: Iterable[int]) -> None:
+        for lease, parcel in self._given_up(wid, leases):
+            del self.place[parcel]
+            outputs = self.outputs.pop(lease, [])
+            if parcel.feed:
+                self._must_finish[parcel] = (wid, outputs)
+
+    def raised(self, wid: int, leases: Iterable[int]) -> None:
+        for lease, parcel in self._given_up(wid, leases):
+            self.outputs.pop(lease, None)
+            self.raises[parcel] += 1
+            if not parcel.feed:
+                del self.place[parcel]
+            else:
+                self._back(parcel, wid, self.raises[parcel] > self.ledger.raises)
+
+    def returned(self, wid: int, queue: int, leases: Iterable[int]) -> None:
+        if wid in self.held:
+            self.recalls[wid, queue] = max(0, self.recalls[wid, queue] - 1)
+            for _, parcel in self._given_up(wid, leases):
+                self.sent[wid, queue] -= 1
+                self._back(parcel, wid, False)
+
+    def gone(self, wid: int, *, killed: bool) -> None:
+        if wid not in self.held:
+            return
+        charged: set[int] = set()
+        kept: dict[At, list[Parcel]] = {}
+        slot = self.slots.pop(wid)
+        for lease, parcel in self._given_up(wid, list(self.held[wid])):
+            self.outputs.pop(lease, None)
+            if not parcel.feed:
+                self.place[parcel] = "kept" if killed else "waiting"
+                if killed:
+                    kept.setdefault((slot, parcel.queue), []).append(parcel)
+                continue
+            if killed and parcel.queue not in charged:
+                charged.add(parcel.queue)
+                self.deaths[parcel] += 1
+            self._back(parcel, wid, self.deaths[parcel] > self.ledger.deaths)
+        for at, parcels in kept.items():
+            self.kept[at] = parcels + self.kept.get(at, [])
+        del self.held[wid]
+        self.paused.discard(wid)
+        if not killed:
+            self.slot_closed(slot)
+
+    def slot_closed(self, slot: int) -> None:
+        for at in [at for at in self.kept if at[0] == slot]:
+            for parcel in self.kept.pop(at):
+                self.place[parcel] = "waiting"
+
+    def _given_up(self, wid: int, leases: Iterable[int]) -> list[tuple[int, Parcel]]:
+        held = self.held.get(wid, {})
+        return [(lease, held.pop(lease)) for lease in leases if lease in held]
+
+    def _back(self, parcel: Parcel, wid: int, is_failed: bool) -> None:
+        if parcel.feed in self.cancelled:
+            del self.place[parcel]
+        elif is_failed:
+            del self.place[parcel]
+            self._must_fail[parcel] = wid
+        else:
+            self.place[parcel] = "waiting"
+
+    # commands
+
+    def command(self, command: Command) -> None:
+        if isinstance(command, Send):
+            self._send(command.wid, command.parcel)
+        elif isinstance(command, Accept):
+            check(command.put in self.puts, "a put is accepted once", command)
+            self.enter(self.puts.pop(command.put))
+        elif isinstance(command, Finish):
+            check(command.parcel in self._must_finish, "finished once, by the end of its cycle", command)
+            wid, outputs = self._must_finish.pop(command.parcel)
+            check(command.wid == wid, "finished by who held it", command)
+            check(command.outputs == outputs, "all outputs of the last attempt, no other", command)
+        elif isinstance(command, GiveUp):
+            check(command.parcel in self._must_fail, "given up when its tries are used up", command)
+            check(command.wid == self._must_fail.pop(command.parcel), "given up at its holder", command)
+        elif isinstance(command, Token):
+            self._token(command.wid, command.queue)
+        elif isinstance(command, Recall):
+            self._recall(command)
+        else:
+            assert isinstance(command, Remind)
+            check(command.queue not in self.reminders, "one reminder at a time", command)
+            check(self.hungry(command.queue), "reminders are for those who wait", command)
+            self.reminders.add(command.queue)
+
+    def all_said(self) -> None:
+        """The event's commands are through."""
+        check(not self._must_finish, "finished once, by the end of its cycle", self._must_finish)
+        check(not self._must_fail, "given up when its tries are used up", self._must_fail)
+        self._may_recall = None
+
+    def hungry(self, queue: int) -> list[int]:
+        """The workers with an open get at the queue that may be answered."""
+        return [
+            wid
+            for wid in self.held
+            if self.wanted[wid, queue] > self.sent[wid, queue] and wid not in self.paused
+        ]
+
+    def open_at(self, wid: int, queue: int) -> int:
+        return sum(parcel.queue == queue for parcel in self.held[wid].values())
+
+    def _send(self, wid: int, parcel: Parcel) -> None:
+        queue = parcel.queue
+        at = (wid, queue)
+        check(wid in self.held, "sent to the living", wid)
+        check(wid not in self.paused, "nothing is sent to who pauses", wid)
+        check(parcel in self.place, "nothing is sent that is over", parcel)
+        check(parcel.feed not in self.cancelled, "nothing is sent of a feed that was dropped", parcel)
+        check(parcel.lease > self._last_lease, "a lease has a number of its own", parcel)
+        self._last_lease = parcel.lease
+        asked = self.wanted[at] > self.sent[at]
+        if not asked:
+            check(parcel.feed, "objects are never ahead of a get", parcel)
+            check(at in self.known, "ahead only where chunks were taken before", parcel)
+            ahead = self.ledger.workers[wid].lines[queue].credit.ahead
+            check(self.open_at(wid, queue) <= ahead, "ahead within the credit", parcel)
+            check(not self.hungry(queue), "never past another worker's open get", parcel)
+        kept = self.kept.get((self.slots[wid], queue))
+        if kept:
+            check(parcel is kept[0], "to the next of the slot again, in order, and first", parcel)
+            kept.pop(0)
+            if not kept:
+                del self.kept[self.slots[wid], queue]
+        else:
+            check(self.place[parcel] == "waiting", "to the next of the slot again, in order, and first", parcel)
+            self._first(parcel)
+        if parcel.feed:
+            self.known.add(at)
+        self.sent[at] += 1
+        self.held[wid][parcel.lease] = parcel
+        self.place[parcel] = "held"
+
+    def _first(self, parcel: Parcel) -> None:
+        """First in, first out, for what was never sent."""
+        if parcel not in self.tried:
+            self.tried.add(parcel)
+            entered = self.entered[parcel]
+            check(entered > self._last_first[parcel.queue], "first in, first out", parcel)
+            self._last_first[parcel.queue] = entered
+
+    def _token(self, wid: int, queue: int) -> None:
+        check(wid in self.hungry(queue), "a token answers an open get", wid)
+        check(queue in self.feeds and not self.feeds[queue], "no token before the end", queue)
+        check(self.ledger.tokens, "no token where they are switched off", queue)
+        check((wid, queue) not in self.told, "one token for each worker", wid)
+        check(
+            not any(place == "waiting" and parcel.queue == queue for parcel, place in self.place.items()),
+            "no token while something waits",
+            queue,
+        )
+        check(
+            not any(count and at[1] == queue and at[0] in self.held for at, count in self.recalls.items()),
+            "no token while something may come back",
+            queue,
+        )
+        self.told.add((wid, queue))
+        self.sent[wid, queue] += 1
+
+    def _recall(self, command: Recall) -> None:
+        wid, queue = command.wid, command.queue
+        check(wid in self.held, "recalled from the living", command)
+        check(0 < command.count <= self.open_at(wid, queue), "recalled is what is held", command)
+        if self._may_recall != wid:
+            check(self.hungry(queue), "recalled for those who wait", command)
+            check(not self.recalls[wid, queue], "one recall at a time", command)
+        self.recalls[wid, queue] += 1

@@ -1,0 +1,179 @@
+"""The state machine: all that feeders, putters, workers and the wire may do, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from eisenmp.core.ledger import Ledger
+
+from .process import Process
+from .world import World
+
+PICK = st.integers(0, 11)
+SECONDS = st.sampled_from([0.00001, 0.0008, 0.02, 3.0])
+MATES_MAX = 2
+LIVING_MAX = 4
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Drives a ledger; `make_ledger` is replaced to see a broken one fail."""
+
+    make_ledger: Callable[..., Ledger] = staticmethod(Ledger)
+    world: World
+
+    @initialize(
+        maxsizes=st.lists(st.sampled_from([0, 1, 1, 2, 5]), min_size=1, max_size=3),
+        slots=st.integers(2, 3),
+        tries=st.tuples(st.integers(0, 2), st.integers(0, 1)),
+        tokens=st.sampled_from([True, True, True, False]),
+        taken=st.integers(0, 3),
+    )
+    def open(
+        self, maxsizes: list[int], slots: int, tries: tuple[int, int], tokens: bool, taken: int
+    ) -> None:
+        ledger = self.make_ledger(deaths=tries[0], raises=tries[1])
+        ledger.tokens = tokens
+        self.world = World(ledger, maxsizes, slots)
+        self.world.open_feed(0)
+        for process in self.world.alive[:taken]:
+            process.get(0)
+            self.world.offer(self.world.feeders[0])
+        self.world.settle()
+
+    def teardown(self) -> None:
+        world = getattr(self, "world", None)
+        if world is not None and not world.broken:
+            world.drain()
+
+    # feeders and putters
+
+    @precondition(lambda self: self.world.feeders)
+    @rule(which=PICK, count=st.integers(1, 8))
+    def offer(self, which: int, count: int) -> None:
+        feeders = self.world.feeders
+        for _ in range(count):
+            self.world.offer(feeders[which % len(feeders)])
+
+    @rule(kind=st.sampled_from(["open", "end", "drop"]), which=PICK)
+    def feed(self, kind: str, which: int) -> None:
+        world = self.world
+        if kind == "drop":
+            feeders = [*world.feeders, *world.over]
+            world.drop_feed(feeders[which % len(feeders)])
+        elif kind == "end" and world.feeders:
+            world.end_feed(world.feeders[which % len(world.feeders)])
+        elif len(world.feeders) < 3:
+            world.open_feed(which % world.queues)
+
+    @rule(kind=st.sampled_from(["put", "put", "take", "withdraw"]), which=PICK)
+    def put(self, kind: str, which: int) -> None:
+        world = self.world
+        queue = (world.queues - 1 - which) % world.queues
+        if kind == "put":
+            world.put(queue)
+        elif kind == "take":
+            world.take(queue)
+        elif puts := list(world.audit.puts.items()):
+            put, parcel = puts[which % len(puts)]
+            world.withdraw(put, parcel.queue)
+
+    @precondition(lambda self: self.world.audit.reminders)
+    @rule()
+    def remind(self) -> None:
+        self.world.remind(min(self.world.audit.reminders))
+
+    # processes
+
+    def _one(self, which: int, able: Callable[[Process], bool] = lambda process: True) -> Process | None:
+        processes = [process for process in self.world.alive if not process.left and able(process)]
+        return processes[which % len(processes)] if processes else None
+
+    @rule(kind=st.sampled_from(["main", "main", "mate", "poll", "now"]), which=PICK, queue=PICK)
+    def get(self, kind: str, which: int, queue: int) -> None:
+        queue %= self.world.queues
+        process = self._one(which, lambda process: kind in ("mate", "poll") or process.may_take)
+        if process is None:
+            return
+        if kind == "main":
+            process.get(queue)
+        elif kind == "mate" and process.mates_at.total() < MATES_MAX:
+            process.get(queue, mate=True)
+        elif kind == "now":
+            process.ask_now(queue)
+        elif kind == "poll" and self.world.ledger.queues[queue].fed:
+            process.poll(queue)
+
+    @rule(which=PICK, queue=PICK, times_out=st.booleans())
+    def stop_waiting(self, which: int, queue: int, times_out: bool) -> None:
+        queue %= self.world.queues
+        if process := self._one(which, lambda process: process.waits_at(queue)):
+            (process.time_out if times_out else process.wake)(queue)
+
+    @rule(kind=st.sampled_from(["end", "end", "output", "output", "raise"]), which=PICK, seconds=SECONDS)
+    def cycle(self, kind: str, which: int, seconds: float) -> None:
+        process = self._one(which, lambda process: process.main_is_free and bool(process.cycle))
+        if process is None:
+            return
+        if kind == "end":
+            process.end_cycle(seconds)
+        elif kind == "output":
+            process.output(which, f"output {which}")
+        else:
+            process.fail_cycle()
+
+    @rule(which=PICK, seconds=SECONDS, count=st.integers(1, 6))
+    def work(self, which: int, seconds: float, count: int) -> None:
+        """Whole cycles of one chunk each, and what comes in is heard."""
+        process = self._one(which, lambda process: process.main_is_free)
+        for _ in range(count if process is not None else 0):
+            assert process is not None
+            process.end_cycle(seconds)
+            queue = next((queue for queue, inbox in enumerate(process.inboxes) if inbox.items), None)
+            if queue is None or not process.may_take:
+                return
+            process.get(queue)
+
+    @rule(
+        kind=st.sampled_from(["kill", "kill", "kill", "pause", "pause", "start", "leave"]),
+        which=PICK,
+        how=st.integers(0, 3),
+    )
+    def disturb(self, kind: str, which: int, how: int) -> None:
+        world = self.world
+        process = self._one(which, lambda process: kind != "leave" or process.asking is None)
+        if kind == "start" or process is None:
+            if len(world.alive) < LIVING_MAX:
+                world.start()
+        elif kind == "pause":
+            process.pause(not process.paused)
+        elif kind == "kill":
+            world.kill(process, how, replaced=how < 3)
+        else:
+            if how:
+                process.end_cycle(0.001)
+            process.leave()
+
+    # the wire
+
+    @precondition(lambda self: any(process.up for process in self.world.processes.values()))
+    @rule(which=PICK, count=st.integers(1, 4))
+    def listen(self, which: int, count: int) -> None:
+        speaking = [process for process in self.world.processes.values() if process.up]
+        process = speaking[which % len(speaking)]
+        for _ in range(min(count, len(process.up))):
+            self.world.listen(process)
+
+    @precondition(lambda self: any(process.down for process in self.world.alive))
+    @rule(which=PICK, count=st.integers(1, 4))
+    def hear(self, which: int, count: int) -> None:
+        spoken_to = [process for process in self.world.alive if process.down]
+        process = spoken_to[which % len(spoken_to)]
+        for _ in range(min(count, len(process.down))):
+            process.hear()
+
+    @rule()
+    def settle(self) -> None:
+        self.world.settle()
