@@ -1,4 +1,5 @@
 """How fast eisenmp is: measured against its peers, side by side, in one run.
 
-`python -m benchmarks` runs all and writes `benchmarks/results/`; `--quick` takes small sizes; names choose some.
+`python -m benchmarks` runs all and writes `benchmarks/results/`; names choose some; `--quick` takes small
+sizes, to see that everything works.
 """

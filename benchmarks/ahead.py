@@ -32,10 +32,10 @@ def run(scale: Scale) -> Iterator[Figure]:
         yield Figure(
             name=f"slow {slow}",
             value=found["peak"],
-            unit="rows ahead of the results taken, at most",
+            unit="rows ahead at most",
             target=found["credit"] + beyond,
             peers=dict(peers(slow, scale)),
-            note=f"credit {found['credit']}; the target is credit and {where}",
+            note=f"ahead of the {slow}; credit {found['credit']}, and the target is credit and {where}",
         )
 
 
@@ -46,10 +46,10 @@ def peers(slow: str, scale: Scale) -> Iterator[tuple[str, str]]:
         try:
             found = look(peer, slow, results, limit)
         except Wrong as error:
-            yield peer, "not installed" if "ModuleNotFoundError" in str(error) else "failed"
+            yield peer, "not installed" if "ModuleNotFoundError" in str(error) else f"failed: {error}"
             continue
-        every = "all " if found["pulled"] == limit else ""
-        yield peer, f"{every}{found['peak']:,} rows"
+        ahead = f"all {limit:,} rows" if found["pulled"] == limit else f"{found['peak']:,} rows"
+        yield peer, ahead
 
 
 def look(side: str, slow: str, results: int, limit: int) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def run(scale: Scale) -> Iterator[Figure]:
     yield Figure(
         name=f"{task.letters.upper()}, the same program",
         value=median(ratios),
-        unit="× eisenmp 1.0",
+        unit="times eisenmp 1.0",
         low=min(ratios),
         high=max(ratios),
         sides=(

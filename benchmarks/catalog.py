@@ -1,6 +1,7 @@
-"""The benchmarks by name. Each is a module with a docstring of one line and `run(scale)`, which yields Figures.
+"""The benchmarks by name.
 
-A new one is a new module and a name here.
+Each is a module with a docstring of one line and `run(scale)`, which yields Figures. A new one is a
+new module and a name here.
 """
 
 from __future__ import annotations

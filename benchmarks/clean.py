@@ -27,4 +27,4 @@ def clean_environment(*packages: str | Path) -> Iterator[Path]:
 def _run(*command: str | Path) -> None:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Wrong(f"{command[2]} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+        raise Wrong(f"{command[2]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")

@@ -44,7 +44,7 @@ def of_lists(name: str, work: peers.Map, count: int) -> Side:
 
 
 def row_by_row(pool: peers.Map, count: int) -> Side:
-    """Pool's own chunks. Its function takes a row: an answer that names the process would cost it too much."""
+    """Pool's own chunks. Its function takes a row: to name the process each time would cost it too much."""
     pids = [child.pid for child in multiprocessing.active_children() if child.pid]
 
     def work() -> Tally:

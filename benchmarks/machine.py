@@ -17,7 +17,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Machine:
-    """`load` is the mean number of running processes in the minute before: above 0.5, mistrust the figures."""
+    """`load` is the mean number of running processes in the minute before; it should be near 0."""
 
     date: str
     cpu: str

@@ -42,7 +42,7 @@ def contest(
     return Figure(
         name=name,
         value=median(ratios),
-        unit=f"× {peer.name}",
+        unit=f"times {peer.name}",
         low=min(ratios),
         high=max(ratios),
         target=target,

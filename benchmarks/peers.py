@@ -68,7 +68,7 @@ def joblib(return_as: str) -> Callable[[], AbstractContextManager[Map]]:
 
 @contextmanager
 def mpire() -> Iterator[Map]:
-    """WorkerPool with spawn. It calls a function with the parts of a list or tuple, hence the tuple around."""
+    """WorkerPool with spawn. It calls a function with the parts of a list: hence a tuple around the row."""
     library = import_module("mpire")
     with library.WorkerPool(WORKERS, start_method="spawn", keep_alive=True) as opened:
         yield lambda function, rows, size: opened.imap_unordered(

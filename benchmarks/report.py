@@ -19,9 +19,9 @@ from benchmarks.whole import ROOT
 TABLE = "table.md"
 HEAD = """# Measured
 
-`make bench` writes this table and the JSON files beside it. Ratios are medians of pairs of runs, the two sides in
-turn in one run of the program; in brackets the least and the most. A target is kept by at most that much. Seconds
-are medians. What a slower peer took is there for context: by fewer runs.
+`make bench` writes this table and the JSON files beside it. Ratios are medians of pairs of runs, the two
+sides in turn in one run of the program; in brackets the least and the most. A target is met by at most that
+much. Seconds are medians. What other peers took is there for context, by fewer runs.
 """
 
 
@@ -66,8 +66,6 @@ def write_table(folder: Path) -> Path:
 def rows(content: dict[str, Any]) -> list[str]:
     """A line for each figure of one benchmark."""
     name, about, date = content["benchmark"], content["about"], content["machine"]["date"]
-    if content["error"]:
-        return [row(f"**{name}**: {about}", "failed", content["error"], "", "", "", "", date)]
     lines = []
     for place, figure in enumerate(content["figures"]):
         sides = "<br>".join(
@@ -88,6 +86,10 @@ def rows(content: dict[str, Any]) -> list[str]:
                 date if place == 0 else "",
             )
         )
+    if content["error"]:
+        lines.append(
+            row("" if lines else f"**{name}**: {about}", "failed", content["error"], *[""] * 4, date)
+        )
     return lines
 
 
@@ -97,16 +99,16 @@ def row(*cells: str) -> str:
 
 
 def shown(value: float, low: float | None, high: float | None, unit: str) -> str:
-    """`0.71 × Pool (0.66…0.80)`."""
+    """`0.71 times Pool (0.66…0.80)`."""
     spread = "" if low is None or high is None else f" ({number(low)}…{number(high)})"
     return f"**{number(value)}** {unit}{spread}"
 
 
 def number(value: float) -> str:
-    """Two decimals, more of what is small, none of what is whole."""
+    """Two decimals, more of what is small, none of what is counted."""
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
+    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.4f}"
 
 
 def verdict(met: bool | None, judged: bool) -> str:

@@ -42,7 +42,7 @@ def run(scale: Scale) -> Iterator[Figure]:
         yield Figure(
             name=name,
             value=median(ratios),
-            unit="× Pool with spawn",
+            unit="times Pool with spawn",
             low=min(ratios),
             high=max(ratios),
             target=target,

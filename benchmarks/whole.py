@@ -62,9 +62,15 @@ def run(command: Sequence[str | Path], *, limit: float = LIMIT, folder: Path = R
             process.stdout.close()
         if code:
             errors.seek(0)
+            said = errors.read().splitlines() or ["nothing on stderr"]
             late = f" after {limit:g} s" if end > limit else ""
-            raise Wrong(f"{Path(command[-1]).name} ended with {code}{late}: {errors.read()[-500:]}")
+            raise Wrong(f"{name_of(command)} ended with {code}{late}: {said[-1]}")
     return Finished(process.pid, [line.rstrip("\n") for line in lines if line], first, end)
+
+
+def name_of(command: Sequence[str | Path]) -> str:
+    """The program and its arguments, without the interpreter."""
+    return " ".join(Path(part).name for part in command[1:] if part != "-m")
 
 
 def module(name: str, *arguments: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 The source yields LIMIT rows at most; the consumer takes RESULTS of them. Prints one line of JSON: the rows
 that were pulled in all, at most ahead of the results that were taken, and for eisenmp the highest credit.
+With a slow worker, a result of eisenmp counts when the worker is done and not when the consumer wakes up.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ class Source:
         self.peak = 0
         self.credit = 0
         self.look: Callable[[], int] = int
+        self.done: Callable[[], int] = int
 
     def rows(self) -> Iterator[int]:
         """0, 1, 2, …"""
         for number in range(self.limit):
             self.pulled += 1
-            self.peak = max(self.peak, self.pulled - self.taken)
+            self.peak = max(self.peak, self.pulled - max(self.taken, self.done()))
             self.credit = max(self.credit, self.look())
             yield number
 
@@ -55,7 +57,10 @@ def opened(side: str, slow_worker: bool, source: Source) -> Iterator[Iterable[tu
             ours.warm(emp)
             queue = emp.dispatcher.ledger.queues[0]
             source.look = lambda: queue.credit
-            yield chain.from_iterable(result.value for result in emp.feed(source.rows(), rows_max=1))
+            feed = emp.feed(source.rows(), rows_max=1)
+            if slow_worker:
+                source.done = lambda: feed.done
+            yield chain.from_iterable(result.value for result in feed)
         return
     with SIDES[side]() as work:
         yield work(plain.slow if slow_worker else plain.item, source.rows(), 1)

@@ -1,18 +1,21 @@
 """Brute force with eisenmp 1.0: LETTERS ROWS_MAX WORDS_FILE ARRANGEMENTS_FILE."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
 
-import eisenmp
 from bruteforce_words import arrangements, show, words_of_length
+
+import eisenmp
 from eisenmp.utils.eisenmp_utils import Result
 
 
 class ModuleConfiguration:
     """What the manager and the workers need to know."""
 
-    def __init__(self, letters, rows_max):
+    def __init__(self, letters: str, rows_max: int) -> None:
         folder = os.path.dirname(os.path.abspath(__file__))
         self.worker_modules = [
             {"WORKER_PATH": os.path.join(folder, "bruteforce_old_worker.py"), "WORKER_REF": "worker_entrance"}
@@ -23,7 +26,7 @@ class ModuleConfiguration:
         self.RESULT_LABEL = letters
 
 
-def main(letters, rows_max, words_file, arrangements_file):
+def main(letters: str, rows_max: str, words_file: str, arrangements_file: str) -> None:
     """The manager: one tool for each process, then the rows; wait until the workers have stopped."""
     mod_conf = ModuleConfiguration(letters, int(rows_max))
     emp = eisenmp.Mp()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from os import path
 
 import eisenmp
 
-seen = set()
+seen: set[int] = set()
 
 
-def rows():
+def rows() -> Iterator[int]:
     while len(seen) < 2:
         yield len(seen)
 

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from start_work import who
 
 if __name__ == "__main__":
-    seen = set()
+    seen: set[int] = set()
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
         running = {executor.submit(who, row) for row in range(2)}
         while len(seen) < 2:

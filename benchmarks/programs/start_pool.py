@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterator
 
 from start_work import who
 
-seen = set()
+seen: set[int] = set()
 
 
-def rows():
+def rows() -> Iterator[int]:
     while len(seen) < 2:
         yield len(seen)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .errors import Stopped as Stopped
     from .errors import WorkerDied as WorkerDied
     from .errors import WorkerFailed as WorkerFailed
+    from .manager import events as events
     from .manager.feed import Feed as Feed
     from .manager.mapping import imap as imap
     from .manager.mapping import imap_unordered as imap_unordered
@@ -59,6 +60,7 @@ _WHERE = {
     "ToolBox": "child.toolbox",
     "WorkerDied": "errors",
     "WorkerFailed": "errors",
+    "events": "manager.events",
     "imap": "manager.mapping",
     "imap_unordered": "manager.mapping",
     "usable_cpus": "engine.cpus",
@@ -74,7 +76,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'eisenmp' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{where}"), name)
+    value: object = import_module(f"{__name__}.{where}")
+    if name != "events":
+        value = getattr(value, name)
     globals()[name] = value
     return value
 

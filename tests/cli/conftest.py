@@ -121,7 +121,7 @@ def eisenmp(folder: Path, capfd: pytest.CaptureFixture[str]) -> Command:
 
 def program(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """`python -m eisenmp …` as a process of its own, in the working directory."""
-    environment = {**os.environ, "PYTHONWARNINGS": "error", **options.pop("env", {})}
+    environment = {**os.environ, **options.pop("env", {})}
     return subprocess.Popen(
         [sys.executable, "-m", "eisenmp", *map(str, arguments)],
         stdin=options.pop("stdin", subprocess.PIPE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from eisenmp.core import messages as m
 from eisenmp.core.ledger import (
     Accept,
     Command,
@@ -47,6 +48,7 @@ class Audit:
         self.sent: Counter[At] = Counter()
         self.wanted: Counter[At] = Counter()
         self.known: set[At] = set()
+        self.trial: set[At] = set()  # took a chunk of 1.0's door, and ended no cycle since
         self.feeds: dict[int, set[int]] = {}
         self.cancelled: set[int] = set()
         self.told: set[At] = set()
@@ -120,6 +122,9 @@ class Audit:
         for lease, parcel in self._given_up(wid, leases):
             del self.place[parcel]
             outputs = self.outputs.pop(lease, [])
+            if (wid, parcel.queue) in self.trial:
+                self.trial.discard((wid, parcel.queue))
+                self.known.add((wid, parcel.queue))
             if parcel.feed:
                 self._must_finish[parcel] = (wid, outputs)
 
@@ -247,10 +252,16 @@ class Audit:
             if not kept:
                 del self.kept[self.slots[wid], queue]
         else:
-            check(self.place[parcel] == "waiting", "to the next of the slot again, in order, and first", parcel)
+            check(
+                self.place[parcel] == "waiting", "to the next of the slot again, in order, and first", parcel
+            )
             self._first(parcel)
-        if parcel.feed:
-            self.known.add(at)
+        if parcel.feed and at not in self.known:
+            if parcel.flags & m.LISTED:
+                self.trial.add(at)
+            else:
+                self.trial.discard(at)
+                self.known.add(at)
         self.sent[at] += 1
         self.held[wid][parcel.lease] = parcel
         self.place[parcel] = "held"

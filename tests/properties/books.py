@@ -30,7 +30,7 @@ def check_books(ledger: Ledger, audit: Audit) -> None:
     check(places.keys() >= audit.place.keys(), "no parcel is lost", audit.place.keys() - places.keys())
     check(places == audit.place, "in its place", (places, audit.place))
     for (slot, index), parcels in audit.kept.items():
-        check(list(ledger._placement._kept[slot, index]) == parcels, "kept in order", parcels)
+        check(list(ledger._placement._kept.get((slot, index), ())) == parcels, "kept for its slot", parcels)
 
 
 def _check_queue(queue: Queue, audit: Audit) -> None:
@@ -41,7 +41,9 @@ def _check_queue(queue: Queue, audit: Audit) -> None:
         queue.surplus == sum(max(0, len(line.open) - 1) for line in lines), "count of surplus", queue.surplus
     )
     check(
-        queue.credit == sum(line.credit.ahead for line in lines if line.known), "count of credit", queue.credit
+        queue.credit == sum(line.credit.ahead for line in lines if line.known),
+        "count of credit",
+        queue.credit,
     )
     new = [parcel for parcel in waiting if parcel not in audit.tried]
     check(waiting[len(waiting) - len(new) :] == new, "what was tried waits before the others", waiting)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from eisenmp.core import messages as m
 from eisenmp.core.ledger import Ledger
 
 from .process import Process
@@ -30,14 +31,15 @@ class LedgerMachine(RuleBasedStateMachine):
         tries=st.tuples(st.integers(0, 2), st.integers(0, 1)),
         tokens=st.sampled_from([True, True, True, False]),
         taken=st.integers(0, 3),
+        flags=st.sampled_from([0, 0, m.LISTED]),
     )
     def open(
-        self, maxsizes: list[int], slots: int, tries: tuple[int, int], tokens: bool, taken: int
+        self, maxsizes: list[int], slots: int, tries: tuple[int, int], tokens: bool, taken: int, flags: int
     ) -> None:
         ledger = self.make_ledger(deaths=tries[0], raises=tries[1])
         ledger.tokens = tokens
         self.world = World(ledger, maxsizes, slots)
-        self.world.open_feed(0)
+        self.world.open_feed(0, flags)
         for process in self.world.alive[:taken]:
             process.get(0)
             self.world.offer(self.world.feeders[0])
@@ -54,8 +56,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(which=PICK, count=st.integers(1, 8))
     def offer(self, which: int, count: int) -> None:
         feeders = self.world.feeders
-        for _ in range(count):
-            self.world.offer(feeders[which % len(feeders)])
+        self.world.offer(feeders[which % len(feeders)], count)
 
     @rule(kind=st.sampled_from(["open", "end", "drop"]), which=PICK)
     def feed(self, kind: str, which: int) -> None:
@@ -66,7 +67,7 @@ class LedgerMachine(RuleBasedStateMachine):
         elif kind == "end" and world.feeders:
             world.end_feed(world.feeders[which % len(world.feeders)])
         elif len(world.feeders) < 3:
-            world.open_feed(which % world.queues)
+            world.open_feed(which % world.queues, m.LISTED if which % 2 else 0)
 
     @rule(kind=st.sampled_from(["put", "put", "take", "withdraw"]), which=PICK)
     def put(self, kind: str, which: int) -> None:
@@ -79,6 +80,18 @@ class LedgerMachine(RuleBasedStateMachine):
         elif puts := list(world.audit.puts.items()):
             put, parcel = puts[which % len(puts)]
             world.withdraw(put, parcel.queue)
+
+    @precondition(lambda self: self.world.feeders)
+    @rule(which=PICK, puts=st.integers(0, 2), drops=st.booleans())
+    def fill(self, which: int, puts: int, drops: bool) -> None:
+        """Chunks until nobody takes more, then puts that have to wait if there is a bound."""
+        feeder = self.world.feeders[which % len(self.world.feeders)]
+        for _ in range(4):
+            self.world.offer(feeder, 8)
+        for _ in range(puts):
+            self.world.put(feeder.queue)
+        if drops:
+            self.world.drop_feed(feeder)
 
     @precondition(lambda self: self.world.audit.reminders)
     @rule()
@@ -155,6 +168,38 @@ class LedgerMachine(RuleBasedStateMachine):
             if how:
                 process.end_cycle(0.001)
             process.leave()
+
+    @rule(which=PICK, queue=PICK, count=st.integers(1, 3), replaced=st.sampled_from([True, True, False]))
+    def crash(self, which: int, queue: int, count: int, replaced: bool) -> None:
+        """A worker takes something, sends something, and dies of it."""
+        process = self._one(which, lambda process: process.may_take)
+        if process is None:
+            return
+        for _ in range(count):
+            if process.may_take:
+                process.get(queue % self.world.queues)
+                self.world.settle()
+            if process.main_at is not None:
+                process.time_out(process.main_at)
+        for item in range(len(process.cycle)):
+            process.output(item, "output before a death")
+        while process.up:
+            self.world.listen(process)
+        self.world.kill(process, 0, replaced=replaced)
+
+    @rule(which=PICK, queue=PICK)
+    def nap(self, which: int, queue: int) -> None:
+        """A worker that waits is paused, misses something, and goes on."""
+        process = self._one(which, lambda process: not process.paused)
+        if process is not None:
+            queue %= self.world.queues
+            if not process.waits_at(queue):
+                process.get(queue, mate=True)
+            process.pause(True)
+            self.world.settle()
+            self.world.put(queue)
+            self.world.settle()
+            process.pause(False)
 
     # the wire
 

@@ -21,7 +21,7 @@ class Item(NamedTuple):
 
 class Want(NamedTuple):
     queue: int
-    count: int
+    total: int
 
 
 class AskNow(NamedTuple):
@@ -31,6 +31,14 @@ class AskNow(NamedTuple):
 class Output(NamedTuple):
     lease: int
     body: object
+
+
+class Final(NamedTuple):
+    """The last output of a cycle with one lease, and its end."""
+
+    lease: int
+    body: object
+    seconds: float
 
 
 class Done(NamedTuple):
@@ -59,7 +67,7 @@ class Lost(NamedTuple):
     """Not said by the process: the end of its line, behind everything that it said."""
 
 
-Up = Want | AskNow | Output | Done | Raised | Back | Pause | Left | Lost
+Up = Want | AskNow | Output | Final | Done | Raised | Back | Pause | Left | Lost
 
 
 class Deliver(NamedTuple):
@@ -69,7 +77,7 @@ class Deliver(NamedTuple):
 
 class GiveBack(NamedTuple):
     queue: int
-    count: int
+    most: int
 
 
 class Answer(NamedTuple):
@@ -100,6 +108,7 @@ class Process:
         self.down: deque[Down] = deque()
         self.inboxes = [Inbox() for _ in range(queues)]
         self.cycle: list[Item] = []
+        self.held: Output | None = None  # the last output: it can carry the end of the cycle
         self.main_at: int | None = None  # the queue that the main thread waits at
         self.mates_at: Counter[int] = Counter()
         self.asking: int | None = None  # the queue that the main thread asks about and waits for the answer
@@ -115,6 +124,15 @@ class Process:
     def may_take(self) -> bool:
         """Whether the main thread may call get: a paused worker ends its cycle first."""
         return self.main_is_free and (not self.paused or bool(self.cycle))
+
+    @property
+    def beyond_recall(self) -> set[Parcel]:
+        """What runs, and what lies before a token in an inbox: it is given back up to there."""
+        found = [item.parcel for item in self.cycle]
+        for inbox in self.inboxes:
+            tokens = [place for place, item in enumerate(inbox.items) if not item.lease]
+            found += [item.parcel for item in list(inbox.items)[: max(tokens, default=0)]]
+        return {parcel for parcel in found if parcel is not None}
 
     # taking
 
@@ -201,16 +219,23 @@ class Process:
     # the cycle
 
     def output(self, which: int, body: object) -> None:
-        self.up.append(Output(self.cycle[which % len(self.cycle)].lease, body))
+        if self.held is not None:
+            self.up.append(self.held)
+        self.held = Output(self.cycle[which % len(self.cycle)].lease, body)
 
     def end_cycle(self, seconds: float) -> None:
-        if self.cycle:
-            self.up.append(Done(tuple(item.lease for item in self.cycle), seconds))
-            self.cycle = []
+        leases = tuple(item.lease for item in self.cycle)
+        if self.held is not None and len(leases) == 1:
+            self.up.append(Final(self.held.lease, self.held.body, seconds))
+        elif leases:
+            if self.held is not None:
+                self.up.append(self.held)
+            self.up.append(Done(leases, seconds))
+        self.cycle, self.held = [], None
 
     def fail_cycle(self) -> None:
         self.up.append(Raised(tuple(item.lease for item in self.cycle)))
-        self.cycle = []
+        self.cycle, self.held = [], None
 
     def pause(self, paused: bool) -> None:
         """A mate pauses or resumes the worker."""
@@ -242,7 +267,7 @@ class Process:
         if isinstance(message, Deliver):
             self.inboxes[message.queue].items.append(message.item)
         elif isinstance(message, GiveBack):
-            self._give_back(message.queue, message.count)
+            self._give_back(message.queue, message.most)
         else:
             self.asking = None
             if message.is_there and not self.left:

@@ -1,7 +1,45 @@
-"""No ticket is lost, none is done twice, every worker is told to stop."""
+"""No ticket is lost, none is done twice, every worker is told to stop; ledgers that fail in it are found."""
 
 from __future__ import annotations
 
-from .machine import LedgerMachine
+import os
 
-TestLedger = LedgerMachine.TestCase
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from .audit import Violation
+from .machine import LedgerMachine
+from .mutants import MUTANTS, Mutant
+
+# `HYPOTHESIS_PROFILE=more` tries anew each time, and longer; the default tries the same examples everywhere.
+settings.register_profile(
+    "ledger-ci",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=600,
+    stateful_step_count=60,
+    suppress_health_check=list(HealthCheck),
+)
+settings.register_profile(
+    "ledger-more", parent=settings.get_profile("ledger-ci"), derandomize=False, max_examples=20_000
+)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+SETTINGS = settings.get_profile(f"ledger-{PROFILE}")
+# The first example that fails is enough: a smaller one would cost time and prove no more.
+UNTIL_FOUND = settings(SETTINGS, phases=[Phase.generate], print_blob=False)
+
+
+@pytest.mark.timeout(120 if PROFILE == "ci" else 0)
+def test_the_ledger_keeps_all_rules() -> None:
+    run_state_machine_as_test(LedgerMachine, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_ledger_with_a_defect_is_found(mutant: type[Mutant], monkeypatch: pytest.MonkeyPatch) -> None:
+    # The same class, so the same examples as above, up to where the defect shows.
+    monkeypatch.setattr(LedgerMachine, "make_ledger", staticmethod(mutant))
+    with pytest.raises(Violation) as found:
+        run_state_machine_as_test(LedgerMachine, settings=UNTIL_FOUND)
+    assert found.value.rule in mutant.breaks

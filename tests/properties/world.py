@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from eisenmp.core.ledger import Accept, Command, Ledger, Parcel, Recall, Send, Token
+from eisenmp.core.ledger import Command, Ledger, Parcel, Recall, Send, Token
 
 from . import process as p
 from .audit import Audit, check
@@ -18,6 +18,7 @@ ROUNDS_MAX = 300  # of a drain; a world at rest needs a few per parcel
 class Feeder(NamedTuple):
     number: int
     queue: int
+    flags: int = 0  # of its chunks
 
 
 class World:
@@ -77,21 +78,24 @@ class World:
 
     # feeders and putters
 
-    def open_feed(self, queue: int) -> None:
+    def open_feed(self, queue: int, flags: int = 0) -> None:
         self._feeds += 1
-        feeder = Feeder(self._feeds, queue)
+        feeder = Feeder(self._feeds, queue, flags)
         self.feeders.append(feeder)
         self.audit.feed_opened(queue, feeder.number)
-        self._tell(lambda: self.ledger.feed_opened(queue, feeder.number) or [])
+        self.ledger.feed_opened(queue, feeder.number)
 
-    def offer(self, feeder: Feeder) -> None:
-        """A chunk, if there is room; as the feeder's thread looks for it."""
-        if len(self.ledger.queues[feeder.queue].waiting) < max(1, self.ledger.queues[feeder.queue].maxsize):
+    def offer(self, feeder: Feeder, count: int = 1) -> None:
+        """So many chunks, as far as there is room; as the feeder's thread looks for it."""
+        queue = self.ledger.queues[feeder.queue]
+        free = max(1, queue.maxsize) - len(queue.waiting)
+        parcels = []
+        for _ in range(min(count, queue.at_once + free) if free > 0 else 0):
             number = self._numbers.get(feeder.number, 0)
             self._numbers[feeder.number] = number + 1
-            parcel = Parcel(feeder.queue, b"", feed=feeder.number, number=number)
-            self.audit.enter(parcel)
-            self._tell(lambda: self.ledger.offered(parcel))
+            parcels.append(Parcel(feeder.queue, b"", feed=feeder.number, number=number, flags=feeder.flags))
+            self.audit.enter(parcels[-1])
+        self._tell(lambda: self.ledger.offered_all(feeder.queue, parcels))
 
     def end_feed(self, feeder: Feeder) -> None:
         self.feeders.remove(feeder)
@@ -153,7 +157,7 @@ class World:
         wid = self._wids
         self.processes[wid] = Process(wid, slot, self._queues)
         self.audit.started(wid, slot)
-        self._tell(lambda: self.ledger.worker_started(wid, slot) or [])
+        self.ledger.worker_started(wid, slot)
 
     def kill(self, process: Process, unsent: int, *, replaced: bool) -> None:
         if not replaced:
@@ -165,7 +169,7 @@ class World:
         message = process.up.popleft()
         wid, audit, ledger = process.wid, self.audit, self.ledger
         if isinstance(message, p.Want):
-            self._want(wid, message.queue, message.count)
+            self._want(wid, message.queue, message.total)
         elif isinstance(message, p.AskNow):
             is_there = ledger.available(wid, message.queue)
             if is_there:
@@ -174,6 +178,10 @@ class World:
         elif isinstance(message, p.Output):
             kept = audit.output(wid, message.lease, message.body)
             check(ledger.output(wid, message.lease, message.body) is kept, "outputs of leases", message)
+        elif isinstance(message, p.Final):
+            audit.output(wid, message.lease, message.body)
+            audit.done(wid, (message.lease,))
+            self._tell(lambda: ledger.finished(wid, *message))
         elif isinstance(message, p.Done):
             audit.done(wid, message.leases)
             self._tell(lambda: ledger.done(wid, message.leases, message.seconds))
@@ -243,9 +251,8 @@ class World:
         self.settle()
         if stuck is not None:
             self._work_until_still(without=stuck)
-            hoarded = {
-                parcel for parcel, place in self.audit.place.items() if place not in ("kept",)
-            } - self._running(stuck)
+            others = {parcel for parcel, place in self.audit.place.items() if place != "kept"}
+            hoarded = others - stuck.beyond_recall
             check(not hoarded, "nothing waits behind a long chunk", hoarded)
             if stuck.paused:
                 stuck.pause(False)
@@ -261,10 +268,6 @@ class World:
         if len(able) < 2 or not held:
             return None
         return max(held, key=lambda process: sum(map(_hoard, process.inboxes)))
-
-    @staticmethod
-    def _running(process: Process) -> set[Parcel]:
-        return {item.parcel for item in process.cycle if item.parcel is not None}
 
     def _work_until_still(self, without: Process | None = None) -> None:
         for _ in range(ROUNDS_MAX):

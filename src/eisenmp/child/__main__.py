@@ -72,6 +72,7 @@ def work(
     """Be the worker of the spec; returns the exit code."""
     if warmth is None:
         sys.path[:] = spec.sys_path
+        sys.argv[:] = spec.argv
     platform.set_affinity(spec.cores)
     platform.set_title(f"eisenmp:{spec.name}")
     host = Host(spec, Link(socket), on_eof=on_eof, warmth=warmth)

@@ -119,6 +119,8 @@ class Channel:
             if item.lease:
                 self.post(Message(m.DONE, body=item.lease.to_bytes(8, "little")))
         elif item.kind != m.TOKEN:
+            if item.flags & m.CAREFUL:
+                self.flush()
             if not self._cycle:
                 self._cycle_start = monotonic()
             self._cycle.append(item)
@@ -295,7 +297,7 @@ class Channel:
 
     def output(self, lease: int, value: Any, flags: int = 0) -> None:
         """Send an output of the running cycle. The last one is held: it can carry the end of the cycle."""
-        message = Message(m.OUTPUT, a=lease, flags=flags, body=dumps(value, "result"))
+        message = tuple.__new__(Message, (m.OUTPUT, 0, lease, 0, 0, flags, dumps(value, "result")))
         if self._held is not None:
             self.post(self._held)
             self._held = None
@@ -304,8 +306,12 @@ class Channel:
         else:
             self.post(message)
 
-    def end_cycle(self) -> None:
-        """The worker has returned: what it took is done."""
+    def end_cycle(self, leaving: bool = False) -> None:
+        """The worker has returned: what it took is done.
+
+        `leaving`: it will not be called again; the news of that goes out with this, so that nothing is sent
+        ahead in between and others wait for it.
+        """
         cycle, held = self._cycle, self._held
         if not cycle:
             return
@@ -313,7 +319,8 @@ class Channel:
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))
         if held is not None and len(cycle) == 1:
             self._held = None
-            self.post(held._replace(flags=held.flags | m.FINAL, c=took))
+            final = (m.OUTPUT, 0, held.a, 0, took, held.flags | m.FINAL, held.body)
+            self.post(tuple.__new__(Message, final))
         else:
             if held is not None:
                 self._held = None
@@ -323,7 +330,7 @@ class Channel:
         if self.cancelled:
             self.cancelled.difference_update(item.lease for item in cycle)
         self.pump.touch()
-        if now - self._out_since > OUT_DELAY:
+        if not leaving and now - self._out_since > OUT_DELAY:
             self.flush()
 
     def fail_cycle(self, error: bytes | None, text: str, traceback_text: str) -> None:
@@ -390,7 +397,8 @@ class Channel:
         kind, queue, a, b, c, flags, body = message
         if kind == m.CHUNK or kind == m.ITEM:
             inbox = self._inboxes.get(queue) or self.inbox(queue)
-            inbox.items.append(Item(kind, queue, a, b, c, flags, body))
+            # NamedTuple's own __new__ costs three times as much, and this runs for every chunk
+            inbox.items.append(tuple.__new__(Item, (kind, queue, a, b, c, flags, body)))
         elif kind == m.TOKEN:
             self.inbox(queue).items.append(Item(kind, queue, 0, 0, 0, 0, b""))
         elif kind == m.ANSWER:

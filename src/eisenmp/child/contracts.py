@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from ..core.messages import TOKEN
+from ..errors import Stopped
+from ..wire.pickles import loads
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .channel import Item
     from .toolbox import ToolBox
+
+INPUT = 0  # the wire number of mp_input_q
 
 CHUNK = "chunk"
 ROW = "row"
+
+
+def take(toolbox: ToolBox) -> Item | None:
+    """The next chunk of `mp_input_q` as it came over the wire; None once the manager is ending."""
+    try:
+        item = toolbox._channel.get(INPUT)
+    except Stopped:
+        return None
+    return None if item is None or item.kind == TOKEN else item
 
 
 class ChunkWorker:
@@ -34,12 +50,12 @@ class ChunkWorker:
 
     def cycle(self, toolbox: ToolBox) -> bool:
         """Take one chunk, call the function, send what it returns. False once the manager is ending."""
-        chunk = type(toolbox).next_chunk(toolbox)
-        if chunk is None:
+        item = take(toolbox)
+        if item is None:
             return False
-        value = self.__wrapped__(toolbox, chunk.rows)
+        value = self.__wrapped__(toolbox, loads(item.body))
         if value is not None:
-            type(toolbox).send(toolbox, value)
+            toolbox._channel.output(item.lease, value)
         return True
 
     def __repr__(self) -> str:
@@ -54,10 +70,10 @@ class RowWorker(ChunkWorker):
 
     def cycle(self, toolbox: ToolBox) -> bool:
         """Take one chunk, call the function for each row, send the values."""
-        chunk = type(toolbox).next_chunk(toolbox)
-        if chunk is None:
+        item = take(toolbox)
+        if item is None:
             return False
-        type(toolbox).send(toolbox, list(map(self.__wrapped__, chunk.rows)))
+        toolbox._channel.output(item.lease, list(map(self.__wrapped__, loads(item.body))))
         return True
 
 

@@ -116,7 +116,7 @@ class Host:
                     # it would raise again at once, for ever
                     break
                 continue
-            end_cycle()
+            end_cycle(not busy)
             if not busy:
                 break
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..errors import LoadError
-from . import loader
+from . import loader, unguarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def missing_name(source: loader.Source, owner: object, part: str) -> LoadError:
     near = get_close_matches(part, names, 1)
     asked = f" (asked for '{source.name}')" if "." in source.name else ""
     hint = f"; did you mean '{near[0]}'?" if near else ""
+    if line := getattr(owner, unguarded.MARK, None):
+        hint = f" before line {line}, where it starts a manager: workers import it up to there{hint}"
     place = source.path or source.module
     return load_error(f"{place}: there is no '{part}' in it{asked}{hint}", path=source.path)
 

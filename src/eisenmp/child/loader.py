@@ -16,6 +16,7 @@ import os
 import sys
 
 from ..core.record import NamedTuple
+from .unguarded import ManagerStarted, imported, up_to_manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def load_object(source: Source) -> object:
             from pickle import loads
 
             return loads(source.content)
-        module = _import(source)
-    except (Exception, SystemExit) as error:
+        module = imported(_import, source)
+    except (Exception, SystemExit, ManagerStarted) as error:
         from .import_failure import import_failure
 
         raise import_failure(source, error) from error
@@ -225,7 +226,7 @@ def _import_file(path: str, name: str, base: str) -> ModuleType:
         if spec is not None:
             _finder.specs[prefix + root] = spec
     if on_disk:
-        _finder.specs[prefix + name] = _file_spec(prefix + name, path)
+        _finder.specs[prefix + name] = up_to_manager(_file_spec(prefix + name, path))
     aside = {} if packaged else _set_aside(base)
     try:
         module = import_module(prefix + name)

@@ -15,6 +15,7 @@ class Warm(NamedTuple):
 
     sources: tuple[Source, ...]
     sys_path: tuple[str, ...]
+    argv: tuple[str, ...] = ()
 
 
 class Spec(NamedTuple):
@@ -36,3 +37,4 @@ class Spec(NamedTuple):
     tools: tuple[bytes, ...] = ()
     cores: tuple[int, ...] = ()
     contract: str = ""  #: "row" when the worker is a function of one row
+    argv: tuple[str, ...] = ()  #: of the manager: a worker module may read it like the program itself

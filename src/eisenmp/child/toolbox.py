@@ -88,9 +88,11 @@ class ToolBox:
         self.START_SEQUENCE_NUM = spec.slot
         self.ALL_QUEUES_LIST: list[WorkerQueue] = []
         self.Q_NAME_ID_LST: list[tuple[str, int, WorkerQueue]] = []
-        for name in spec.queues:
-            self._add_queue(name)
+        self._queues: dict[int, WorkerQueue] = {}
+        # in this order: a queue that is made at this moment comes by one way or both, and is added once
         channel.on_queue = self._add_queue
+        for name in list(channel.names):
+            self._add_queue(name)
         self.kwargs: dict[str, Any] = {
             **variables,
             **{name: value for name, value in vars(self).items() if isinstance(value, WorkerQueue)},
@@ -102,6 +104,8 @@ class ToolBox:
 
     def _add_queue(self, name: QueueName) -> None:
         queue = worker_queue(self._channel, name, self._manager)
+        if self._queues.setdefault(name.number, queue) is not queue:
+            return
         if name.category is not None:
             category = self._categories.setdefault(name.category, {})
             category[name.short] = queue

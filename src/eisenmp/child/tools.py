@@ -29,10 +29,13 @@ class Tools:
         What fails is left as it came: the worker that reads it raises the error, and knows its ticket.
         """
         for name in self:
-            try:
-                self[name]
-            except Exception:  # a user's __setstate__ may raise anything
-                continue
+            self._try(name)
+
+    def _try(self, name: str) -> None:
+        try:
+            self[name]
+        except Exception:  # a user's __setstate__ may raise anything
+            return
 
     def _look(self) -> None:
         while self._seen < len(self._arrived):

@@ -121,6 +121,7 @@ class Zygote:
 
     def _load(self, warm: Warm) -> None:
         sys.path[:] = warm.sys_path
+        sys.argv[:] = warm.argv
         for source in warm.sources:
             try:
                 self.modules.append(load(source))
@@ -149,7 +150,7 @@ class Zygote:
     def _fork(self, message: Message) -> Socket | None:
         received, self._received = self._received, []
         wid, numbers = message.a, loads(message.body)
-        refusal = self._refusal or _taken(numbers, received)
+        refusal = self._refusal or self._taken(numbers, received)
         if self._failure:
             self._send(Message(m.FAILED_START, a=wid, body=self._failure))
         elif refusal:
@@ -207,9 +208,9 @@ class Zygote:
 
     def _become_worker(self, received: list[int], numbers: tuple[int, ...]) -> Socket:
         os.setpgid(0, 0)
-        self._socket.close()
-        for descriptor in (self._life_line, *self._children):
+        for descriptor in self._own():
             os.close(descriptor)
+        self._socket.detach()
         socket, life_line, output, *others = _moved(received, above=max((2, *numbers)))
         for descriptor, number in zip(others, numbers, strict=True):
             os.dup2(descriptor, number)
@@ -220,6 +221,22 @@ class Zygote:
         platform.end_with_life_line(life_line)
         reseed()
         return Socket(fileno=socket)
+
+    def _own(self) -> tuple[int, ...]:
+        """The descriptors that no worker keeps."""
+        return self._socket.fileno(), self._life_line, *self._children
+
+    def _taken(self, numbers: tuple[int, ...], received: list[int]) -> str:
+        """Why a worker cannot have its descriptors under these numbers; nothing when it can."""
+        free = {*received, *self._own()}
+        for number, descriptor in zip(numbers, received[ENDS:], strict=False):
+            try:
+                known, wanted = os.fstat(number), os.fstat(descriptor)
+            except OSError:
+                continue  # it is free
+            if number not in free and not os.path.samestat(known, wanted):
+                return f"what was imported holds descriptor {number}, which the worker is to have"
+        return ""
 
     # to the manager
 
@@ -246,18 +263,6 @@ def reseed() -> None:
             random.seed()
         except (TypeError, ValueError):
             return  # the user has put in a generator that cannot be seeded like this
-
-
-def _taken(numbers: tuple[int, ...], received: list[int]) -> str:
-    """Why a worker cannot have its descriptors under these numbers; nothing when it can."""
-    for number in numbers:
-        try:
-            fcntl.fcntl(number, fcntl.F_GETFD)
-        except OSError:
-            continue
-        if number not in received:
-            return f"what was imported holds descriptor {number}, which the worker is to have"
-    return ""
 
 
 def _moved(received: list[int], *, above: int) -> list[int]:

@@ -16,17 +16,21 @@ from .exitcodes import FAILED, USAGE, table
 from .failure import report, reportable, say
 from .run import run
 
-app = App(
-    name="eisenmp",
-    version=__version__,
-    help="Any Python generator on every CPU core: ticketed chunks, self-loading workers, complete results.",
-    help_epilogue=table(),
-    help_format="markdown",
-    version_format="plaintext",
-)
-for command in (run, cpus, doctor):
-    app.command(command)
-app.command(examples, usage="Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]")
+
+def all_commands() -> App:
+    """The commands with their help."""
+    app = App(
+        name="eisenmp",
+        version=__version__,
+        help="Any Python generator on every CPU core: ticketed chunks, complete results.",
+        help_epilogue=table(),
+        help_format="markdown",
+        version_format="plaintext",
+    )
+    for command in (run, cpus, doctor):
+        app.command(command)
+    app.command(examples, usage="Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]")
+    return app
 
 
 def run_command_line(arguments: list[str]) -> int:
@@ -38,7 +42,9 @@ def run_command_line(arguments: list[str]) -> int:
         if arguments[:1] == ["examples"] and len(arguments) > 1 and not arguments[1].startswith("-"):
             # All that follows is the example's own, also --help.
             return run_example(arguments[1], arguments[2:])
-        code = app(_joined(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        code = all_commands()(
+            _joined(arguments), exit_on_error=False, print_error=False, result_action="return_value"
+        )
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from contextlib import contextmanager
 
 from ..errors import EisenmpError, FeedError, LoadError, RemoteTraceback, SettingsError
 from .exitcodes import FAILED, USAGE
@@ -47,6 +49,25 @@ def report(error: Exception, *, verbose: bool = False) -> int:
     if isinstance(error, Refusal):
         return error.code
     return USAGE if isinstance(error, SettingsError | LoadError) else FAILED
+
+
+@contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Warnings of ours are said like everything else, without a line of our source."""
+    shown = warnings.formatwarning
+
+    def one_line(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if not filename.startswith(OWN):
+            return shown(message, category, filename, lineno, line)
+        return f"eisenmp: {message}\n"
+
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = shown
 
 
 def first_line(error: BaseException) -> str:

@@ -114,8 +114,12 @@ class Csv:
             file, encoding="utf-8", errors="surrogatepass", newline="", write_through=True
         )
         self._table = csv.writer(self._file, lineterminator="\n")
-        self._table.writerow(("ticket", "value"))
-        self._file.flush()
+        try:
+            self._table.writerow(("ticket", "value"))
+            self._file.flush()
+        except OSError:
+            file.raw.close()
+            raise
 
     def write(self, result: Result) -> None:
         ticket, value = result

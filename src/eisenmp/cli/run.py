@@ -12,7 +12,17 @@ from cyclopts import Group, Parameter
 from ..manager.mp import Mp
 from ..manager.source import resolve
 from .exitcodes import DONE, FAILED
-from .failure import Refusal, file_refusal, first_line, remote_text, report, reportable, say, show
+from .failure import (
+    Refusal,
+    file_refusal,
+    first_line,
+    remote_text,
+    report,
+    reportable,
+    say,
+    show,
+    warnings_in_one_line,
+)
 from .inputs import Input, import_from_here, open_input
 from .options import progress_default, taken, with_settings
 from .outputs import STDOUT, Screen, Unwritable, open_output
@@ -63,7 +73,8 @@ def run(
         Parameter(
             name=["--output", "-o"],
             help="Where the results go, by suffix: JSON lines, CSV, or an SQLite table `results`. A file "
-            "that exists is rewritten. Without it JSON lines on stdout, or on a terminal a line per ticket.",
+            "that exists is rewritten. Without it JSON lines on stdout, or on a terminal a line per ticket. "
+            "A result that is not JSON is an error that names its ticket; what numpy makes counts as JSON.",
             metavar="OUT.jsonl|.csv|.db",
             group=OUTPUT,
         ),
@@ -104,6 +115,7 @@ def run(
         # What is wrong is said before stdin is waited for, and long before a file is rewritten.
         manager = _manager(worker, taken(settings))
         with ExitStack() as stack:
+            stack.enter_context(warnings_in_one_line())
             source = stack.enter_context(open_input(feed, lines, csv, column, jsonl))
             sink = open_output(output, lines or csv or jsonl)
             stack.callback(_close, sink)

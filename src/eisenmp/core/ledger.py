@@ -48,6 +48,7 @@ class Ledger:
     # what is put in
 
     def queue_made(self, index: int, maxsize: int) -> None:
+        """`maxsize` bounds what waits in the manager; 0 or less is no bound."""
         self.queues[index] = Queue(index, maxsize)
 
     def feed_opened(self, index: int, feed: int) -> None:
@@ -63,17 +64,12 @@ class Ledger:
         return self._place(queue)
 
     def feed_dropped(self, index: int, feed: int) -> list[Parcel]:
-        """Take the feed's waiting chunks out; those that are leased finish as they like, or are dropped too.
-
-        `room_made` says what can move then.
-        """
+        """Take out the feed's waiting chunks; `room_made` says what can move. Leased ones may finish."""
         queue = self.queues[index]
         dropped = [parcel for parcel in queue.waiting if parcel.feed == feed]
         if dropped:
             queue.waiting = deque(parcel for parcel in queue.waiting if parcel.feed != feed)
-        held = {parcel.feed for worker in self.workers.values() for parcel in worker.leases.values()}
-        self._dropped.add(feed)
-        self._dropped &= held
+        self._dropped = {known for known in (*self._dropped, feed) if self.leased(known)}
         return dropped
 
     def room_made(self, index: int) -> list[Command]:
@@ -81,9 +77,13 @@ class Ledger:
         return self._place(self.queues[index])
 
     def offered(self, parcel: Parcel) -> list[Command]:
-        """A chunk or an object for the end of its queue; whoever calls has looked for room."""
-        queue = self.queues[parcel.queue]
-        queue.waiting.append(parcel)
+        """A chunk for the end of its queue; whoever calls has looked for room."""
+        return self.offered_all(parcel.queue, (parcel,))
+
+    def offered_all(self, index: int, parcels: Iterable[Parcel]) -> list[Command]:
+        """Chunks for the end of a queue; whoever calls has looked for room."""
+        queue = self.queues[index]
+        queue.waiting.extend(parcels)
         return self._place(queue)
 
     def put(self, put: object, parcel: Parcel) -> list[Command]:
@@ -95,11 +95,10 @@ class Ledger:
     def put_withdrawn(self, index: int, put: object) -> bool:
         """The putter gave up waiting; False when the object is in the queue already."""
         puts = self.queues[index].puts
-        for entry in puts:
-            if entry[0] is put:
-                puts.remove(entry)
-                return True
-        return False
+        found = [entry for entry in puts if entry[0] is put]
+        for entry in found:
+            puts.remove(entry)
+        return bool(found)
 
     def take(self, index: int) -> tuple[Parcel | None, list[Command]]:
         """Something for the manager itself; it is done when it is taken."""
@@ -128,7 +127,7 @@ class Ledger:
             line.want()
             return self._place(line.queue)
         if line.in_demand:
-            # nobody waits there any more; what it would have got is not sent, and nothing is recalled for it
+            # nobody waits there any more: nothing is sent, and nothing is recalled from others
             line.in_demand = False
             line.queue.demand.remove(line)
         return []
@@ -147,23 +146,35 @@ class Ledger:
         if worker is None:
             return []
         commands: list[Command] = []
-        touched: list[Line] = []
-        for lease in leases:
-            parcel = worker.leases.pop(lease, None)
-            if parcel is None:
-                continue
-            line = worker.lines[parcel.queue]
-            line.close(lease)
-            if line not in touched:
-                touched.append(line)
-            outputs = worker.outputs.pop(lease, None)
+        closed, lines = self._close(worker, leases)
+        for lease, parcel in closed:
+            outputs = worker.outputs.pop(lease, [])
             if parcel.feed:
-                # for each chunk: past the __new__ of the named tuple, which is written in Python
-                commands.append(tuple.__new__(Finish, (parcel, outputs or [], wid)))
-        for line in touched:
+                commands.append(Finish(parcel, outputs, wid))
+        for line in lines:
             line.measured(seconds)
             line.make_room()
             commands += self._place(line.queue)
+        return commands
+
+    def finished(self, wid: int, lease: int, output: Any, seconds: float) -> list[Command]:
+        """`output` and `done` in one, for a cycle with one lease: what most cycles are."""
+        worker = self.workers.get(wid)
+        parcel = worker.leases.pop(lease, None) if worker is not None else None
+        if worker is None or parcel is None:
+            return []
+        line = worker.lines[parcel.queue]
+        line.close(lease)
+        outputs = worker.outputs.pop(lease, []) if worker.outputs else []
+        outputs.append(output)
+        line.measured(seconds)
+        line.make_room()
+        queue = line.queue
+        commands: list[Command] = []
+        if parcel.feed:
+            commands.append(tuple.__new__(Finish, (parcel, outputs, wid)))
+        if queue.waiting or queue.demand or queue.puts:
+            commands += self._place(queue)
         return commands
 
     def raised(self, wid: int, leases: Iterable[int], error: Any) -> list[Command]:
@@ -173,16 +184,9 @@ class Ledger:
             return []
         commands: list[Command] = []
         retried: list[Parcel] = []
-        touched: list[Line] = []
-        for lease in leases:
-            parcel = worker.leases.pop(lease, None)
-            if parcel is None:
-                continue
+        closed, lines = self._close(worker, leases)
+        for lease, parcel in closed:
             worker.outputs.pop(lease, None)
-            line = worker.lines[parcel.queue]
-            line.close(lease)
-            if line not in touched:
-                touched.append(line)
             if parcel.feed and parcel.feed not in self._dropped:
                 parcel.attempts += 1
                 parcel.raises += 1
@@ -192,7 +196,7 @@ class Ledger:
                     retried.append(parcel)
         for parcel in reversed(retried):
             self.queues[parcel.queue].waiting.appendleft(parcel)
-        for line in touched:
+        for line in lines:
             line.make_room()
             commands += self._place(line.queue)
         return commands
@@ -206,14 +210,12 @@ class Ledger:
         queue = line.queue
         if line.recalls:
             line.recalls -= 1
-        for lease in reversed(list(leases)):
-            parcel = worker.leases.pop(lease, None)
-            if parcel is not None:
-                line.close(lease)
-                line.sent -= 1
-                line.asked_at = -1
-                if parcel.feed not in self._dropped:
-                    queue.waiting.appendleft(parcel)
+        closed, _ = self._close(worker, leases)
+        for _, parcel in reversed(closed):
+            line.sent -= 1
+            line.asked_at = -1
+            if parcel.feed not in self._dropped:
+                queue.waiting.appendleft(parcel)
         # not at once to the one who gave it back, unless it waits for it
         line.step_back()
         if line.sent < line.wanted:
@@ -263,12 +265,8 @@ class Ledger:
 
     def leased(self, feed: int) -> list[tuple[int, Parcel]]:
         """Who holds chunks of the feed: (wid, parcel)."""
-        return [
-            (worker.wid, parcel)
-            for worker in self.workers.values()
-            for parcel in worker.leases.values()
-            if parcel.feed == feed
-        ]
+        held = [(wid, parcel) for wid, worker in self.workers.items() for parcel in worker.leases.values()]
+        return [(wid, parcel) for wid, parcel in held if parcel.feed == feed]
 
     def available(self, wid: int, index: int) -> bool:
         """Whether a get of the worker would be answered at once."""
@@ -285,6 +283,21 @@ class Ledger:
             queue = self.queues[index]
             line = worker.lines[index] = queue.lines[worker.wid] = Line(worker, queue)
         return line
+
+    @staticmethod
+    def _close(worker: Worker, leases: Iterable[int]) -> tuple[list[tuple[int, Parcel]], list[Line]]:
+        """Take what the worker holds of the leases out of its books; and of which lines that was."""
+        closed: list[tuple[int, Parcel]] = []
+        lines: list[Line] = []
+        for lease in leases:
+            parcel = worker.leases.pop(lease, None)
+            if parcel is not None:
+                closed.append((lease, parcel))
+                line = worker.lines[parcel.queue]
+                line.close(lease)
+                if line not in lines:
+                    lines.append(line)
+        return closed, lines
 
     def _release(self, slot: int) -> list[Queue]:
         """Put what is kept for the slot back to the heads of its queues."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from .credit import Credit
+from .messages import LISTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ class Queue:
         return 0 < self.maxsize <= len(self.waiting)
 
     @property
+    def at_once(self) -> int:
+        """How many chunks are sent at once if they are offered now, at least."""
+        if self.waiting:
+            return 0
+        return sum(line.takes for line in list(self.lines.values()))  # also read by threads of feeders
+
+    @property
     def ended(self) -> bool:
         return self.fed and not self.feeds
 
@@ -69,7 +77,7 @@ class Line:
 
     __slots__ = (
         "asked_at", "credit", "in_demand", "in_roomy", "known", "open", "queue", "recalls", "sent",
-        "token_due", "wanted", "worker",
+        "token_due", "trial", "wanted", "worker",
     )  # fmt: skip
 
     def __init__(self, worker: Worker, queue: Queue) -> None:
@@ -80,6 +88,7 @@ class Line:
         self.open: dict[int, Parcel] = {}  # leases, oldest first
         self.credit = Credit()
         self.known = False  # has taken chunks from this queue before
+        self.trial = False  # has taken its first chunk of 1.0's door: it may be a server, and never come back
         self.in_demand = False
         self.in_roomy = False
         self.asked_at = -1  # `sent` when parcels were recalled last: not twice for the same ones
@@ -92,9 +101,18 @@ class Line:
         return self.sent < self.wanted and not self.worker.paused
 
     @property
+    def takes(self) -> int:
+        """How many chunks may be sent now: as many as are wanted, or as there is room for."""
+        if self.worker.paused:
+            return 0
+        room = self.credit.ahead + 1 - len(self.open) if self.in_roomy else 0
+        return max(0, room, self.wanted - self.sent)
+
+    @property
     def may_hold(self) -> bool:
-        """Whether a Recall could bring something back: not from who waits, nor twice for the same parcels."""
-        return bool(self.open) and self.asked_at != self.sent >= self.wanted and not self.recalls
+        """Whether a Recall could bring something back that the last one did not."""
+        # also from one that waits: a thread there may have asked and never come to take
+        return bool(self.open) and self.asked_at != self.sent and not self.recalls
 
     @property
     def spare(self) -> int:
@@ -136,8 +154,10 @@ class Line:
         queue.in_flight += 1
         self.sent += 1
         if not self.known and parcel.feed:
-            self.known = True
-            queue.credit += self.credit.ahead
+            if parcel.flags & LISTED:
+                self.trial = True
+            else:
+                self._become_known()
         if self.in_demand and self.sent >= self.wanted and queue.demand[0] is self:
             queue.demand.popleft()
             self.in_demand = False
@@ -166,3 +186,9 @@ class Line:
         change = self.credit.measured(seconds)
         if change and self.known:
             self.queue.credit += change
+        if self.trial:
+            self._become_known()
+
+    def _become_known(self) -> None:
+        self.known, self.trial = True, False
+        self.queue.credit += self.credit.ahead

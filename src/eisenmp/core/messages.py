@@ -45,6 +45,7 @@ LISTED = 2  #: CHUNK: goes through 1.0's door: rows come as a list behind a head
 FINAL = 4  #: OUTPUT: ends the cycle, whose only lease is `a`
 HEADED = 8  #: OUTPUT: 1.0's [header, row]
 NOWAIT = 16  #: PUT: answer at once, also when the queue is full
+CAREFUL = 64  #: CHUNK: was with a worker that died; before it starts, all that is done is reported
 TITLED = 32  #: CHUNK: the first row is the header, with a text of the user's instead of the queue's name
 
 # orders in CONTROL

@@ -33,33 +33,39 @@ class Failure(NamedTuple):
 class Results:
     """Takes what finishes under its number and gives it out once.
 
-    `ordered` holds back what comes early. `taken` counts what was given out, dropped or failed: the feeder
-    stays a bounded number of chunks ahead of it.
+    `ordered` holds back what comes early.
     """
 
     __slots__ = (
-        "_early", "_finished", "_order_next", "_ready", "_seen_below", "failed", "finished", "kept",
-        "ordered", "taken",
+        "_early", "_finished", "_order_next", "_passed", "_popped", "_ready", "_seen_below", "failed",
+        "finished", "kept", "ordered",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.ordered = False
         self.kept = True  #: False: nobody will iterate, results are dropped as they come
         self.finished = 0
-        self.taken = 0
         self.failed: list[int] = []  #: numbers of chunks that were given up
         self._ready: deque[tuple[int, Any]] = deque()
         self._early: dict[int, Any] = {}
         self._finished: set[int] = set()  # above the watermark
         self._order_next = 0
         self._seen_below = 0  # every number below is finished
+        # one is counted by the thread that iterates, the other by the dispatcher: no count has two writers
+        self._popped = 0
+        self._passed = 0
+
+    @property
+    def taken(self) -> int:
+        """How many were given out, dropped or failed: the feeder stays a bounded number ahead of it."""
+        return self._popped + self._passed
 
     def add(self, number: int, outputs: Any) -> bool:
         """A chunk is done; False when that number was finished before."""
         if not self._finish(number):
             return False
         if not self.kept:
-            self.taken += 1
+            self._passed += 1
         elif self.ordered:
             self._early[number] = outputs
             self._advance()
@@ -72,16 +78,18 @@ class Results:
         if not self._finish(number):
             return False
         self.failed.append(number)
-        self.taken += 1
-        if self.ordered:
+        self._passed += 1
+        if self.ordered and self.kept:
             self._early[number] = _SKIPPED
             self._advance()
         return True
 
     def order(self) -> None:
-        """From now on give out in order of the tickets; before the first result was taken."""
+        """From now on give out in order of the tickets. Raises RuntimeError once a result was given out."""
         if self.ordered:
             return
+        if self._popped:
+            raise RuntimeError("results were given out already, not in order")
         self.ordered = True
         for number, outputs in self._ready:
             self._early[number] = outputs
@@ -93,7 +101,7 @@ class Results:
     def open_window(self) -> None:
         """Nobody iterates: drop what waits and whatever comes."""
         self.kept = False
-        self.taken += len(self._ready) + sum(1 for value in self._early.values() if value is not _SKIPPED)
+        self._passed += len(self._ready) + sum(1 for value in self._early.values() if value is not _SKIPPED)
         self._ready.clear()
         self._early.clear()
 
@@ -104,7 +112,7 @@ class Results:
     def pop(self) -> tuple[int, Any]:
         """The next (number, outputs); raises IndexError when none is ready."""
         entry = self._ready.popleft()
-        self.taken += 1
+        self._popped += 1
         return entry
 
     def missing(self, cut: int) -> list[int]:

@@ -20,9 +20,8 @@ class Launch(NamedTuple):
     environment: Mapping[str, str]
     cores: tuple[int, ...] = ()
     descriptors: tuple[int, ...] = ()  #: more descriptors for the worker to inherit under the same numbers
-    #: for engines that say they can fork: pickled `child.spec.Warm`, which the spec then lacks, as it does tools
-    warm: bytes = b""
-    tools: Sequence[bytes] = ()
+    warm: bytes = b""  #: to be forked: pickled `child.spec.Warm`, which the spec lacks, as it lacks the tools
+    tools: Sequence[bytes] = ()  #: with `warm`: all that was broadcast, in order
 
 
 class Exit(NamedTuple):

@@ -21,7 +21,7 @@ def usable_cpus(root: str = "/") -> int:
 
 
 def usable_cores() -> tuple[int, ...]:
-    """The numbers of the cores that this process may run on, in order; none where the system does not tell."""
+    """The numbers of the cores that this process may run on, in order; none where no one can tell."""
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return () if affinity is None else tuple(sorted(affinity(0)))
 

@@ -67,19 +67,19 @@ class ForkedWorker(LocalWorker):
         self._signal(platform.SIGKILL)
         if self.waiting and self.zygote is not None and not self.zygote.answered:
             # an import that hangs: the next attempt gets a new interpreter
-            self.zygote.kill()
+            self._forks.give_up(self.zygote)
 
     def _signal(self, number: int) -> None:
         if self.waiting:
             self.engine.post(lambda events: self._cancelled(number, events))
-        elif not self.buried and not (self.sentinel >= 0 and has_ended(self.sentinel, 0.0)):
+        elif not self.buried and not (self.sentinel >= 0 and process.has_ended(self.sentinel, 0.0)):
             process.signal_group(self.pid, number)
 
     def _cancelled(self, number: int, events: list[Event]) -> None:
         with self.engine.lock:
             if self.waiting:
                 # should it still be forked, it ends at once: its life line is closed
-                self.bury(-number, 0)
+                self.bury(-number, 0 if self.zygote is None else self.zygote.pid)
                 self.engine.lost(self, events)
             else:
                 self._signal(number)
@@ -92,7 +92,7 @@ class ForkedWorker(LocalWorker):
         if not self.buried and self.pid:
             process.signal_group(self.pid, platform.SIGKILL)
             if self.sentinel >= 0:
-                has_ended(self.sentinel, PATIENCE)
+                process.has_ended(self.sentinel, PATIENCE)
         return self.code
 
     def release(self) -> None:
@@ -231,6 +231,12 @@ class ForkServer:
                 elif self._expected.pop(worker, None) is not None:
                     engine.lost(worker, events)
 
+    def give_up(self, zygote: Zygote) -> None:
+        """End it; who asks from now on gets a new one. Under the lock."""
+        if self._zygote is zygote:
+            self._zygote = None
+        zygote.kill()
+
     def _dismiss(self, zygote: Zygote) -> None:
         """A zygote that will never fork has nothing to do, once all have their answer."""
         if not self._refusal or zygote.leaving or zygote.children:
@@ -281,7 +287,7 @@ class ForkServer:
             for zygote in self._zygotes:
                 if zygote.answered and zygote.sentinel >= 0:
                     zygote.hang_up()
-                    has_ended(zygote.sentinel, PATIENCE)
+                    process.has_ended(zygote.sentinel, PATIENCE)
                 zygote.reap()
                 zygote.release()
             self._zygotes.clear()
@@ -291,14 +297,3 @@ class ForkServer:
         """In a copy of the program made by os.fork(): let go of the descriptors."""
         for zygote in self._zygotes:
             zygote.abandon()
-
-
-def has_ended(sentinel: int, patience: float) -> bool:
-    """Whether the process ends within `patience` seconds."""
-    import select
-
-    if not hasattr(select, "poll"):
-        return bool(select.select([sentinel], (), (), patience)[0])
-    poll = select.poll()
-    poll.register(sentinel, select.POLLIN)
-    return bool(poll.poll(patience * 1000))

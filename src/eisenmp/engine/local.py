@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from ..core import messages as m
 from ..core.messages import Message
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from .base import Event, Launch
     from .forks import ForkServer
-
-assert sys.platform != "win32"  # which takes the portable path
 
 OUTPUT_SIZE = 1 << 16
 OUTPUT_LEFT_MAX = 32  #: reads; more than any pipe holds
@@ -104,6 +101,8 @@ class LocalWorker(StreamWorker):
 class LocalEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager."""
 
+    inherits = True  #: descriptors of a Launch reach the worker
+
     def __init__(self) -> None:
         super().__init__()
         self.forks: ForkServer | None = None
@@ -158,6 +157,7 @@ class LocalEngine(StreamEngine):
             life_theirs, worker.life_line = os.pipe()
             far.append(life_theirs)
             worker.output, output_theirs = os.pipe()
+            process.unblock(worker.output)
             far.append(output_theirs)
             for index, descriptor in enumerate(far):
                 far[index] = process.high(descriptor)
@@ -175,7 +175,6 @@ class LocalEngine(StreamEngine):
         """From now on the worker, whose process runs, is part of the loop."""
         with self.lock:
             self.workers[worker.wid] = worker
-            os.set_blocking(worker.output, False)
             if worker.sentinel < 0:
                 worker.sentinel = -1 if (sentinel := platform.pidfd(worker.pid)) is None else sentinel
             worker.connection.attach(ours, worker.on_socket, [Message(m.START, body=spec)])

@@ -155,11 +155,11 @@ class PortableEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager, on any system."""
 
     def open(self) -> None:
-        super().open()
         self._greetings: dict[Greeting, None] = {}
         self._listener = socket.create_server((ADDRESS, 0), backlog=128)
         self._listener.setblocking(False)
         self._listening = False
+        super().open()
 
     def spawn(self, wid: int, launch: Launch, *, node: str | None = None) -> int:
         """Start a fresh interpreter. Returns its pid; raises OSError when the system has no room for it."""

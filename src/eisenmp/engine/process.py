@@ -98,6 +98,23 @@ def exit_code(pid: int, wait: bool) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
+def has_ended(sentinel: int, patience: float) -> bool:
+    """Whether the process of the pidfd ends within `patience` seconds."""
+    if sys.platform == "win32":
+        raise OSError("there are no pidfds on Windows")
+    import select
+
+    poll = select.poll()
+    poll.register(sentinel, select.POLLIN)
+    return bool(poll.poll(patience * 1000))
+
+
+def unblock(descriptor: int) -> None:
+    """Have reads return at once when there is nothing."""
+    if sys.platform != "win32":
+        os.set_blocking(descriptor, False)
+
+
 def signal_group(pid: int, number: int) -> None:
     """Signal the process group that the worker leads."""
     for target in (-pid, pid):

@@ -1,7 +1,7 @@
-"""The warm process from the manager's side: START_METHOD forkserver.
+"""The warm process of START_METHOD forkserver, from the manager's side.
 
-    manager ── START, TOOLS, FORK + the worker's descriptors ──▶ zygote ── fork ──▶ worker
-    manager ◀── FORKED + pidfd, ENDED, REFUSED, FAILED_START ─── zygote
+It is sent START, TOOLS and, with the descriptors of the worker-to-be, FORK; it answers with FORKED and a
+pidfd, REFUSED or FAILED_START, and with ENDED when one of its children has.
 """
 
 from __future__ import annotations
@@ -157,7 +157,6 @@ class Zygote(LocalWorker):
         self._forks = forks
         own = Launch(spec=b"", name="zygote", environment=launch.environment)
         socket = engine.connect(self, lambda ends: process.spawn(own, ends, "zygote"))
-        os.set_blocking(self.output, False)
         sentinel = platform.pidfd(self.pid)
         self.sentinel = -1 if sentinel is None else sentinel
         self.line = Line(socket, engine.poller, self.on_line)

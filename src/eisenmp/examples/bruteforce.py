@@ -72,7 +72,7 @@ class Findings:
         print(f"tickets  {self.tickets.total():,}")
         print(f"rows     {self.rows:,}")
         print(f"workers  {len(self.tickets)} (tickets: {shares})")
-        print(f"time     {seconds:.1f} s")
+        print(f"time     {seconds:.2f} s")
 
 
 def manager(worker: str) -> eisenmp.Mp:

@@ -65,7 +65,7 @@ class Sums:
         print(f"records  {self.records:,}")
         print(f"tickets  {self.tickets.total():,}")
         print(f"workers  {len(self.tickets)} (tickets: {shares})")
-        print(f"time     {seconds:.1f} s")
+        print(f"time     {seconds:.2f} s")
 
 
 def manager_entry(name: str, table: CsvTable) -> Sums:

@@ -85,7 +85,7 @@ def show(results: dict[str, list[tuple[str, list[str]]]], seconds: float) -> boo
         print(f"{stream}: {len(restored)} of {total} frames in {len(came)} tickets")
         print(f"  as they came: {' '.join(came)}")
         print(f"  in order: {' '.join(restored)}")
-    print(f"time {seconds:.1f} s")
+    print(f"time {seconds:.2f} s")
     return complete
 
 

@@ -65,7 +65,7 @@ def show(results: list[tuple[str, list[int]]], seconds: float) -> None:
     primes = [prime for _, found in in_order for prime in found]
     print(f"\n{len(results)} tickets, {NUMBERS:,} numbers, {len(primes)} primes")
     print(f"first {primes[0]}, last {primes[-1]}, sum {sum(primes)}")
-    print(f"time {seconds:.1f} s")
+    print(f"time {seconds:.2f} s")
 
 
 def example(options: Namespace) -> int:

@@ -83,7 +83,7 @@ def example(options: Namespace) -> int:
         print(f"{death.name} was {death.cause}")
     longest = max(steps, key=steps.__getitem__)
     print(f"{len(steps):,} rows, {sum(steps.values()):,} steps, the most from {longest}")
-    print(f"time {time.perf_counter() - begin:.1f} s")
+    print(f"time {time.perf_counter() - begin:.2f} s")
     return command.DONE if not missing and list(steps) == list(modConf.rows) else command.FAILED
 
 

@@ -117,6 +117,10 @@ class Collector:
 
     feed_failed = failed
 
+    def warned(self, text: str) -> None:
+        """A RuntimeWarning of the manager: never raised in the loop."""
+        self._add(_warn, text)
+
     def call(self, call: Callable[[], None]) -> None:
         """Have the collector call it, after all that came before."""
         self._add(call)
@@ -136,10 +140,10 @@ class Collector:
 
     def _process_note(self, body: bytes) -> None:
         message = loads(body)
-        if message == "STOP_PROC":
-            self._stop_worker(None)
-        elif isinstance(message, list | tuple) and len(message) == 2 and message[0] == "STOP_PROC":
-            self._stop_worker(message[1])
+        if isinstance(message, str):
+            message = [message]
+        if isinstance(message, list | tuple) and len(message) in (1, 2) and _is_text(message[0], "STOP_PROC"):
+            self._stop_worker(message[1] if len(message) == 2 else None)
 
     def _output(self, body: bytes, headed: bool) -> None:
         message = loads(body)
@@ -158,7 +162,7 @@ class Collector:
             self._boxes.store(heading.key, heading.ticket_id, row)
         if self.settings.results_print and text != TOKEN_HEADER:
             rows = row if isinstance(row, list) else [row]
-            self._boxes.found(str(entry) for entry in rows if not _is_stop(entry))
+            self._boxes.found(str(entry) for entry in rows if not _is_text(entry, STOP_MSG))
 
     def _left(self, name: str, worker_id: int) -> None:
         self._boxes.stop_list.append(name)
@@ -167,9 +171,9 @@ class Collector:
             self.on_left()
 
 
-def _is_stop(entry: object) -> bool:
-    # not by ==, which an array answers with an array
-    return isinstance(entry, str) and entry == STOP_MSG
+def _is_text(entry: object, text: str) -> bool:
+    # not by == alone, which an array answers with an array
+    return isinstance(entry, str) and entry == text
 
 
 def _show(message: Any, stream: int = 1, end: str = "\n") -> None:
@@ -182,6 +186,12 @@ def _show(message: Any, stream: int = 1, end: str = "\n") -> None:
         target.flush()
     except (BrokenPipeError, ValueError):
         return
+
+
+def _warn(text: str) -> None:
+    import warnings
+
+    warnings.warn(text, RuntimeWarning, stacklevel=1)
 
 
 def _show_error(error: BaseException) -> None:

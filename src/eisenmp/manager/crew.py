@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from itertools import count
-from os import environ
+from os import close, environ
 
-from ..child.spec import Spec
+from ..child.spec import Spec, Warm
 from ..core import messages as m
 from ..core.messages import ORDER_STOP, Message
 from ..engine.base import Launch
+from ..errors import SettingsError
 from ..wire.pickles import dumps
 
 TYPE_CHECKING = False
@@ -69,13 +71,15 @@ class Crew:
         self.tools: list[bytes] = []
         self.contract = ""
         self.descriptors: tuple[int, ...] = ()
+        self.forked = False  #: processes are copies of one that has loaded the sources and the tools
         self._engine = engine
         self._manager = manager
         self.settings = settings
         self._names = names
         self._by_wid: dict[int, Slot] = {}
         self._wids = count(1)
-        self._sys_path: tuple[str, ...] = ()
+        self._environment: dict[str, str] | None = None
+        self._warm: tuple[tuple[Source, ...], bytes] | None = None
 
     def add_slot(self) -> Slot:
         slot = Slot(len(self.slots))
@@ -117,22 +121,40 @@ class Crew:
             slot=slot.number,
             name=slot.name,
             worker_id=slot.worker_id,
-            sources=self.sources,
+            sources=() if self.forked else self.sources,
             queues=tuple(self._names),
             variables=self.variables,
             sys_path=sys_path,
-            tools=tuple(self.tools),
+            tools=() if self.forked else tuple(self.tools),
             cores=cores,
             contract=self.contract,
+            argv=tuple(sys.argv),
         )
         launch = Launch(
             spec=dumps(spec, "the settings of the worker"),
             name=slot.name,
-            environment=environment(self.settings.threads_max, procs),
+            environment=self._environment_of(procs),
             cores=cores,
             descriptors=self.descriptors,
         )
+        if self.forked:
+            launch = launch._replace(warm=self._warm_of(sys_path), tools=tuple(self.tools))
         slot.pid = self._engine.spawn(slot.wid, launch)
+
+    def _warm_of(self, sys_path: tuple[str, ...]) -> bytes:
+        if self._warm is None or self._warm[0] is not self.sources:
+            # made once: the program may change sys.argv, and a zygote that differs is of no use
+            warm = Warm(self.sources, sys_path, tuple(sys.argv))
+            self._warm = (self.sources, dumps(warm, "the worker modules"))
+        return self._warm[1]
+
+    def _environment_of(self, procs: int) -> dict[str, str]:
+        if not self.forked:
+            return environment(self.settings.threads_max, procs)
+        if self._environment is None:
+            # copies of one process have one environment, also after a resize
+            self._environment = environment(self.settings.threads_max, procs)
+        return self._environment
 
     def gone(self, wid: int, exit: Exit) -> Slot | None:
         """A process has ended; returns its slot, which is empty now."""
@@ -141,6 +163,12 @@ class Crew:
             slot.wid = 0
             slot.exitcode = exit.code
         return slot
+
+    def close(self) -> None:
+        """No process will be started any more."""
+        for descriptor in self.descriptors:
+            close(descriptor)
+        self.descriptors = ()
 
     def order_stop(self, slot: Slot) -> None:
         """Tell the worker to leave after its running cycle."""
@@ -161,13 +189,29 @@ def cores_of(pin: object, number: int) -> tuple[int, ...]:
     return (cores[number % len(cores)],) if cores else ()
 
 
+def check_pin(pin: object) -> None:
+    """Raise SettingsError for a core that the workers cannot be bound to."""
+    if isinstance(pin, tuple):
+        from ..engine.cpus import usable_cores
+
+        usable = usable_cores()
+        missing = [core for core in pin if usable and core not in usable]
+        if missing:
+            raise SettingsError(
+                f"pin names core {missing[0]}; this process may use {', '.join(map(str, usable))}"
+            )
+
+
 def environment(threads_max: int | None, procs: int) -> dict[str, str]:
     """The environment of a worker: the manager's, with the threads of BLAS and OpenMP shared out.
 
-    A variable that the user has set stays as it is, unless `threads_max` was given.
+    A variable that the user has set stays as it is, unless `threads_max` was given. With OMP_NUM_THREADS all
+    do: the libraries that have a variable of their own follow this one.
     """
     variables = dict(environ)
     if threads_max is None:
+        if "OMP_NUM_THREADS" in variables:
+            return variables
         from ..engine.cpus import usable_cpus
 
         share = str(max(1, usable_cpus() // max(1, procs)))

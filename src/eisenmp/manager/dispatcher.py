@@ -9,14 +9,15 @@ Whoever waits for something drives the loop (see `wire.pump`). All state is chan
 from __future__ import annotations
 
 import threading
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from time import monotonic
 
 from ..core import messages as m
-from ..core.ledger import Accept, Finish, GiveUp, Ledger, Parcel, Recall, Send, Token
+from ..core.ledger import Accept, Finish, GiveUp, Ledger, Parcel, Recall, Remind, Send, Token
 from ..core.messages import Message
-from ..engine.base import Arrived, Log, Lost
+from ..engine.base import Arrived, Log, Lost, Notice, Started
 from ..wire.pump import Pump
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..core.ledger import Command
+    from ..core.lines import Worker
     from ..engine.base import Engine
     from .cause import Blame
     from .collector import Collector
@@ -51,6 +53,7 @@ class Dispatcher:
         self.feeds: dict[int, Feed] = {}  #: that are not over
         self.unseen: dict[int, Feed] = {}  #: that failed, and nobody was told
         self.closing = False  #: no feed will follow
+        self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
         self._pending: dict[int, list[Message]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -76,8 +79,15 @@ class Dispatcher:
                     self.supervisor.lost(event.wid, event.exit)
                 elif isinstance(event, Log):
                     self._reception.wrote(event.wid, event.data)
+                elif isinstance(event, Started):
+                    self.supervisor.started(event.wid, event.pid)
+                elif isinstance(event, Notice):
+                    self.collector.warned(event.text)
             while self._timers and self._timers[0][0] <= monotonic():
                 heappop(self._timers)[2]()
+            for feed in list(self.feeds.values()):
+                if feed.inflow:
+                    self.take_in(feed)
             if self._pending:
                 self.settle()
 
@@ -93,9 +103,7 @@ class Dispatcher:
         ledger, handlers = self.ledger, self._reception.handlers
         for message in messages:
             if message.kind == m.OUTPUT and message.flags & m.FINAL:
-                lease = message.a
-                ledger.output(wid, lease, message)
-                self.execute(ledger.done(wid, (lease,), message.c * 1e-6))
+                self.execute(ledger.finished(wid, message.a, message, message.c * 1e-6))
             else:
                 handler = handlers.get(message.kind)
                 if handler is None:
@@ -120,13 +128,19 @@ class Dispatcher:
                 self.send_now(command.wid, Message(m.TOKEN, command.queue))
             elif isinstance(command, GiveUp):
                 self._give_up(command)
+            elif isinstance(command, Remind):
+                self.after(command.seconds, partial(self._remind, command.queue))
+
+    def _remind(self, queue: int) -> None:
+        self.execute(self.ledger.reminded(queue))
 
     def _send(self, wid: int, parcel: Parcel) -> None:
         if not parcel.feed:
             self.send_now(wid, Message(m.ITEM, parcel.queue, parcel.lease, body=parcel.body))
             return
-        message = Message(
-            m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body
+        message = tuple.__new__(
+            Message,
+            (m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body),
         )
         pending = self._pending.get(wid)
         if pending is None:
@@ -146,6 +160,16 @@ class Dispatcher:
         if messages:
             self.engine.send(wid, messages)
 
+    def take_in(self, feed: Feed) -> None:
+        """Offer to the ledger what the feeder has cut."""
+        with self.lock:
+            parcels = []
+            while feed.inflow:
+                parcels.append(feed.inflow.popleft())
+            if parcels and not feed.stopped:
+                self.execute(self.ledger.offered_all(feed.queue.number, parcels))
+                self.settle()
+
     def settle(self) -> None:
         """Send to the workers that need it; one that has plenty waits until a few chunks go in one call."""
         workers = self.ledger.workers
@@ -155,10 +179,27 @@ class Dispatcher:
                 worker is None
                 or len(messages) >= BATCH
                 or len(worker.leases) - len(messages) < BATCH
-                or worker.waits(messages[0].queue, len(messages))
+                or _asked_for(worker, messages)
             ):
                 del self._pending[wid]
                 self.engine.send(wid, messages)
+
+    def wait_here(self, ready: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait for a queue, in a thread of the program; False when `timeout` seconds passed first."""
+        with self.lock:
+            self._waiting_here += 1
+        try:
+            return self.pump.wait_until(ready, timeout)
+        finally:
+            with self.lock:
+                self._waiting_here -= 1
+
+    def changed_here(self) -> None:
+        """A queue was changed outside the loop: who waits for it here may be the one who leads."""
+        if self._waiting_here:
+            self.pump.interrupt()
+        else:
+            self.pump.poke()
 
     def flush(self) -> None:
         """Send what waits for company. Called when no more comes soon."""
@@ -256,3 +297,9 @@ class Dispatcher:
     def slot_number(self, wid: int) -> int:
         slot = self.crew.find(wid)
         return -1 if slot is None else slot.number
+
+
+def _asked_for(worker: Worker, messages: list[Message]) -> bool:
+    """Whether a get waits for them: its worker may hold any number of leases, all of them taken."""
+    line = worker.lines.get(messages[0].queue)
+    return line is not None and line.sent - len(messages) < line.wanted

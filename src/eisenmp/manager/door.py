@@ -41,7 +41,11 @@ class SlotProcess:
 
     @property
     def pid(self) -> int:
-        return self._slot.pid
+        """Of the process that is in the slot, once it is there; 0 for a subscriber who asks before."""
+        slot, pump = self._slot, self._door.dispatcher.pump
+        if slot.alive and not slot.pid and not pump.leads_here:
+            pump.wait_until(lambda: slot.pid != 0 or not slot.alive)
+        return slot.pid
 
     @property
     def exitcode(self) -> int | None:
@@ -70,7 +74,7 @@ class SlotProcess:
                 end(self._slot.wid)
 
     def __repr__(self) -> str:
-        return f"<{self.name} pid={self.pid} {'started' if self.is_alive() else 'stopped'}>"
+        return f"<{self.name} pid={self._slot.pid} {'started' if self.is_alive() else 'stopped'}>"
 
 
 class Door:
@@ -294,7 +298,12 @@ class Door:
 
     def _print_findings(self) -> None:
         """In the collector's thread: what was found, once, when all workers have confirmed their stop."""
-        if self._crew.finished and not self._findings_printed:
+        crew, confirmed = self._crew, self.boxes.stop_list
+        if crew.finished and all(slot.name in confirmed for slot in crew.slots if slot.left):
+            self._print_findings_now()
+
+    def _print_findings_now(self) -> None:
+        if not self._findings_printed:
             self._findings_printed = True
             self.print_findings()
 
@@ -305,7 +314,7 @@ class Door:
             self.collector.call(self._print_down)
 
     def _print_down(self) -> None:
-        self._print_findings()
+        self._print_findings_now()
         print("\tProcesses are down.", flush=True)
         result_ended(self.e_utilsResult)
 

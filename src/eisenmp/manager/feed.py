@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from ..core import messages as m
 from ..core.results import Failure, Result, Results
 from ..core.ticket import Ticket
@@ -34,6 +36,7 @@ class Feed:
         self.number = number
         self.queue = queue
         self.listed = listed
+        self.inflow: deque[Parcel] = deque()  #: cut, and not yet known to the ledger
         self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
@@ -145,7 +148,7 @@ class Feed:
 
     def _generate(self) -> Iterator[Result]:
         results, pump = self._results, self._dispatcher.pump
-        queue, feed = self.queue.name, self.number
+        queue, feed, new = self.queue.name, self.number, tuple.__new__
         try:
             while True:
                 if not results.ready:
@@ -158,7 +161,8 @@ class Feed:
                     value = self._load(number, outputs[0].body)
                 else:
                     value = self._open(number, outputs)
-                yield Result(Ticket(queue, number, feed), value)
+                # NamedTuple's own __new__ costs three times as much, and this runs for every chunk
+                yield new(Result, (new(Ticket, (queue, number, feed, 0)), value))
             self.raise_error()
         finally:
             if not self.is_over:
@@ -200,7 +204,7 @@ class Feed:
     def room(self) -> int:
         """How many chunks may be cut now: as far ahead as the workers' credit, and no further."""
         queue = self._ledger_queue
-        at_once = max(0, queue.credit + len(queue.lines) - queue.in_flight)
+        at_once = max(0, queue.credit + len(queue.lines) - queue.in_flight - len(self.inflow))
         waiting = max(1, queue.maxsize) - len(queue.waiting)
         if self.last_pull:
             return 1
@@ -208,6 +212,12 @@ class Feed:
             # no results wait; a worker of 1.0 may take any number of chunks before its cycle ends
             return at_once + waiting if waiting > 0 else 0
         return min(at_once + waiting, self._window() - self._ahead()) if waiting > 0 else 0
+
+    @property
+    def hungry(self) -> bool:
+        """Whether nothing would happen by itself: a worker waits, or none is busy."""
+        queue = self._ledger_queue
+        return bool(queue.demand) or not queue.in_flight
 
     def room_again(self) -> bool:
         """Room for more than one chunk where many fit, so that the feeder is not woken for each."""

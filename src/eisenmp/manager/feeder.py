@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from .dispatcher import Dispatcher
     from .feed import Feed
 
-BATCH_MAX = 32  #: chunks that are offered at once
-BATCH_SECONDS = 0.0005  #: how long the first of them may wait
+BATCH_MAX = 32  #: chunks that are taken in at once
 AUTO_TARGET = 0.03  #: seconds of work in a chunk, with rows_max="auto"
 AUTO_MAX = 1 << 20
 AUTO_GROWTH = 4
@@ -66,6 +65,7 @@ class Feeder:
             self.seconds = perf_counter() - start
             self._close()
             with dispatcher.lock:
+                dispatcher.take_in(feed)
                 feed.source_ended()
                 if feed.is_over or (dispatcher.crew.slots and dispatcher.crew.finished):
                     dispatcher.abandon(feed)
@@ -132,46 +132,27 @@ class Feeder:
         return rows or None
 
     def _feed_some(self, room: int) -> bool:
-        """Cut as many chunks as there is room for, while that takes next to no time; False at the end."""
-        if room == 1:
-            rows = self._next()
-            if rows is not None:
-                self._offer(rows)
-            return rows is not None
-        batch: list[tuple[Any, bytes]] = []
-        until = monotonic() + BATCH_SECONDS
-        more = True
-        try:
-            while more and len(batch) < room and len(batch) < BATCH_MAX:
-                rows = self._next()
-                if rows is None:
-                    more = False
-                else:
-                    batch.append((rows, dumps(_sendable(rows), "rows")))
-                    more = not self.feed.stopped
-                if monotonic() > until:
-                    break
-        except Unpicklable as error:
-            self._offer_packed(batch)
-            self._unsendable(rows, error)
-            return True
-        except Exception:
-            # the source raised: what came before goes out first
-            self._offer_packed(batch)
-            raise
-        self._offer_packed(batch)
-        return more
+        """Cut as many chunks as there is room for; False at the end of the source.
 
-    def _offer_packed(self, batch: list[tuple[Any, bytes]]) -> None:
-        feed, dispatcher = self.feed, self._dispatcher
+        They go into the feed's inflow, from where whoever comes first takes several at once: this thread when
+        a worker waits or enough have come together, else the loop, after the next word of a busy worker. So a
+        chunk never waits for the next row of the source.
+        """
+        feed, inflow = self.feed, self.feed.inflow
         queue, serial = feed.queue.number, feed.number
-        with dispatcher.lock:
-            if feed.stopped:
-                return
-            offered, execute = dispatcher.ledger.offered, dispatcher.execute
-            for rows, body in batch:
-                execute(offered(Parcel(queue, body, feed=serial, number=feed.cut(len(rows)))))
-            dispatcher.settle()
+        for _ in range(room):
+            rows = self._next()
+            if rows is None or feed.stopped:
+                return False
+            try:
+                body = dumps(_sendable(rows), "rows")
+            except Unpicklable as error:
+                self._unsendable(rows, error)
+                continue
+            inflow.append(Parcel(queue, body, feed=serial, number=feed.cut(len(rows))))
+            if len(inflow) >= BATCH_MAX or feed.hungry:
+                self._dispatcher.take_in(feed)
+        return True
 
     def _offer(self, rows: Any, flags: int = 0) -> None:
         feed, dispatcher = self.feed, self._dispatcher
@@ -191,10 +172,13 @@ class Feeder:
                 feed.source_ended()
             dispatcher.execute(dispatcher.ledger.offered(parcel))
             dispatcher.settle()
+        dispatcher.changed_here()
 
     def _wait_for_room(self) -> bool:
         """Wait until a chunk may be cut; False when no more are wanted."""
         feed = self.feed
+        if feed.inflow:
+            self._dispatcher.take_in(feed)
         if feed.room() <= 0 and not feed.stopped:
             self._dispatcher.flush()
             while feed.room() <= 0 and not feed.stopped:

@@ -43,7 +43,7 @@ def _at_exit() -> None:
         try:
             manager.at_exit()
         except KeyboardInterrupt:
-            manager.stop(grace=0.0)
+            _stop_now(manager)
         except Exception as error:  # what ended a feed is said; the exit goes on
             import sys
 
@@ -51,10 +51,19 @@ def _at_exit() -> None:
             manager.stop(grace=0.0)
 
 
+def _stop_now(manager: Mp) -> None:
+    while True:
+        try:
+            manager.stop(grace=0.0)
+            return
+        except KeyboardInterrupt:
+            continue  # who presses Ctrl-C again wants the same
+
+
 def _after_fork() -> None:
     """In the child of a fork the managers are dead: their descriptors are closed and nothing else is done."""
     global _lock
     _lock = Lock()
     for manager in list(_live):
-        manager.engine.abandon()
+        manager.abandon()
     _live.clear()

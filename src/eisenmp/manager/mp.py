@@ -6,6 +6,7 @@ import threading
 from itertools import count
 from os import getpid
 
+from ..child.unguarded import check_start
 from ..core import queues as queue_names
 from ..core.ledger import Ledger
 from ..core.queues import QueueNames
@@ -14,15 +15,16 @@ from ..errors import EisenmpError, SettingsError, Stopped
 from ..wire.pickles import Unpicklable, dumps
 from . import lifetime
 from .collector import INFO, OUTPUT, PRINT, PROCESS, Collector
-from .crew import Crew
+from .crew import Crew, check_pin
 from .dispatcher import Dispatcher
 from .door import Door
 from .ending import end_workers, join_feeders
-from .engines import make_engine
+from .engines import can_fork, make_engine
 from .feed import Feed
 from .feeder import Feeder
 from .legacy import Boxes
 from .queue import Queue
+from .variables import pack_variables
 from .subscribers import Subscribers
 
 TYPE_CHECKING = False
@@ -99,9 +101,11 @@ class Mp(Door):
 
     def _apply_settings(self) -> None:
         settings, ledger = self.settings, self._ledger
+        check_pin(settings.pin)
         ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised
         ledger.tokens = not settings.stop_msg_disable
         self._crew.settings = self.collector.settings = settings
+        self._crew.forked = can_fork(self.engine, settings)
         self.dispatcher.supervisor.start_timeout = settings.start_timeout
 
     # life
@@ -112,6 +116,7 @@ class Mp(Door):
         The attributes are the door of 1.0: `emp.start(**modConf.__dict__)`. Its upper-case names are
         settings, everything else goes to the toolbox. Raises SettingsError and LoadError before any process starts.
         """
+        check_start()
         if self._started and not self._ended:
             raise EisenmpError("this manager is started already")
         if attributes or not self._modules:
@@ -125,7 +130,11 @@ class Mp(Door):
         if self._listed:
             self._door_started(attributes)
         self._open()
-        self._start_crew()
+        try:
+            self._start_crew()
+        except BaseException:
+            self.stop(grace=0.0)
+            raise
         self._door_crew_started()
         return self
 
@@ -143,14 +152,12 @@ class Mp(Door):
             self._modules = list(modules or [])
 
     def _resolve_sources(self) -> None:
-        from .source import resolve_all
+        from .source import resolve_all, share_main
 
         self._crew.contract = self.contract
         self._crew.sources = resolve_all(self._modules)
-        try:
-            self._crew.variables = dumps(self._variables, "variables")
-        except Unpicklable as error:
-            raise SettingsError(str(error)) from error
+        share_main(self._crew.sources)
+        self._crew.variables, self._crew.descriptors = pack_variables(self._variables, self.engine)
         self._crew.tools = list(self._tools)
 
     def _open(self) -> None:
@@ -203,6 +210,9 @@ class Mp(Door):
             self.stop(grace=0.0 if isinstance(error, KeyboardInterrupt) else self.settings.grace)
 
     def _leave(self) -> None:
+        if self._ended:
+            self._raise_failure()
+            return
         try:
             self._wait_for_feeds(None)
             self._say_goodbye()
@@ -258,6 +268,7 @@ class Mp(Door):
         self.collector.close()
         dispatcher.close()
         self.engine.close(0.0)
+        self._crew.close()
         queue_names.unregister_resolver(self.uid)
         lifetime.unregister(self)
         self._ended = True
@@ -272,6 +283,11 @@ class Mp(Door):
         """Raise Stopped once the manager is stopped."""
         if self.ended:
             raise Stopped("the manager is stopped")
+
+    def abandon(self) -> None:
+        """In a copy of the program made by os.fork() the manager is stopped: it closes and kills nothing."""
+        self._ended = True
+        self.engine.abandon()
 
     def at_exit(self) -> None:
         """The interpreter exits: stop, unless a feed is open or a worker is inside a server."""
@@ -369,6 +385,8 @@ class Mp(Door):
         with dispatcher.lock:
             if dispatcher.error is not None:
                 raise dispatcher.error
+            if self._crew.slots and self._crew.finished:
+                raise EisenmpError("all workers have left: nobody would take the rows")
             dispatcher.feeds[feed.number] = feed
             if not listed:
                 # workers stay up between the feeds: the queue does not end with this one

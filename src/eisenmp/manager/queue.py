@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from ..core import messages as m
 from ..core import queues
 from ..core.chunk import STOP_ROW
@@ -57,13 +59,13 @@ class Queue:
                 accepted = put.accepted
         if block and not accepted:
             manager.pump_running()
-            dispatcher.pump.wait_until(lambda: put.accepted or manager.ended, timeout)
+            dispatcher.wait_here(lambda: put.accepted or manager.ended, timeout)
             with dispatcher.lock:
                 accepted = put.accepted
                 if not accepted:
                     dispatcher.ledger.put_withdrawn(index, put)
             manager.check_open()
-        dispatcher.pump.poke()
+        dispatcher.changed_here()
         if not accepted:
             from queue import Full
 
@@ -77,17 +79,19 @@ class Queue:
         manager, index = self._mp, self._entry.number
         dispatcher = manager.dispatcher
         waiting = dispatcher.ledger.queues[index]
+        deadline = None if timeout is None else monotonic() + timeout
         while True:
             with dispatcher.lock:
                 parcel, commands = dispatcher.ledger.take(index)
                 dispatcher.execute(commands)
             if parcel is not None:
-                dispatcher.pump.poke()
+                dispatcher.changed_here()
                 return self._opened(parcel)
             manager.check_open()
             manager.pump_running()
-            if not block or not dispatcher.pump.wait_until(
-                lambda: bool(waiting.waiting) or manager.ended, timeout
+            remaining = None if deadline is None else max(0.0, deadline - monotonic())
+            if not block or not dispatcher.wait_here(
+                lambda: bool(waiting.waiting) or manager.ended, remaining
             ):
                 from queue import Empty
 

@@ -65,6 +65,18 @@ def resolve(spec: Spec, *, allow_unpinned: bool = False) -> Source:
     raise load_error(f"a worker module is {FORMS}; not a {type(spec).__name__}{hint}")
 
 
+def share_main(sources: Iterable[Source]) -> None:
+    """Let what workers send back be of the classes that the program itself has, when they load its own file.
+
+    They import the file under its stem; to import it here too, for a result, would run the program again.
+    """
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    for source in sources:
+        if main is not None and file and source.kind == "file" and os.path.realpath(file) == os.path.realpath(source.path):
+            sys.modules.setdefault(source.module, main)
+
+
 def split_reference(text: str) -> tuple[str, str]:
     """`'C:\\\\work\\\\find.py:Class.method'` -> `('C:\\\\work\\\\find.py', 'Class.method')`."""
     where, _, name = text.rpartition(":")

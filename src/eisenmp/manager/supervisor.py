@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
+from ..core import messages as m
+from ..engine.base import Exit
+from ..errors import EisenmpError
 from .cause import Blame, death_cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..engine.base import Exit
     from .crew import Slot
     from .dispatcher import Dispatcher
 
 START_FAILURES_MAX = 3
+START_DELAY = 0.5  #: seconds to the next attempt when the system has no room for a process
 
 
 class Supervisor:
@@ -33,8 +37,23 @@ class Supervisor:
         wid = self._dispatcher.crew.reserve(slot)
         self._dispatcher.ledger.worker_started(wid, slot.number)
         slot.tail.clear()
-        self._dispatcher.crew.spawn(slot, self._sys_path, len(self._dispatcher.crew.slots))
+        try:
+            self._dispatcher.crew.spawn(slot, self._sys_path, len(self._dispatcher.crew.slots))
+        except BaseException:
+            slot.retired = True
+            self._dispatcher.crew.gone(wid, Exit(None, 0))
+            self._dispatcher.execute(self._dispatcher.ledger.left(wid))
+            raise
         self._dispatcher.after(self.start_timeout, lambda: self._start_overdue(wid))
+        if slot.pid:
+            self.started(wid, slot.pid)
+
+    def started(self, wid: int, pid: int) -> None:
+        """The pid of the process in a slot is known."""
+        slot = self._dispatcher.crew.find(wid)
+        if slot is None:
+            return
+        slot.pid = pid
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerStarted", (slot.number, slot.name, slot.pid))
 
@@ -53,6 +72,8 @@ class Supervisor:
         cause = death_cause(exit, slot.restart_reason)
         blame = Blame("died", cause, None, "", "\n".join(slot.tail), exit.pid, exit.code)
         expected = slot.left or self.stopping or slot.retired
+        if not expected:
+            self._handle_with_care(wid)
         self._dispatcher.execute(
             self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
         )
@@ -62,6 +83,13 @@ class Supervisor:
             self._replace(slot, blame)
         if self._dispatcher.crew.over:
             self._all_gone()
+
+    def _handle_with_care(self, wid: int) -> None:
+        """Workers report chunks of microseconds together, so that the wrong one may be blamed, but only once."""
+        worker = self._dispatcher.ledger.workers.get(wid)
+        for parcel in worker.leases.values() if worker is not None else ():
+            if parcel.feed:
+                parcel.flags |= m.CAREFUL
 
     def _replace(self, slot: Slot, blame: Blame) -> None:
         if self._dispatcher.emit is not None:
@@ -77,7 +105,25 @@ class Supervisor:
         if self.error is not None or slot.dismissed:
             slot.retired = True
             return
-        self.start_slot(slot)
+        self._start_again(slot)
+
+    def _start_again(self, slot: Slot) -> None:
+        """A new process for the slot; where the system has no room for one, later, and not for ever."""
+        if slot.alive or slot.retired or slot.dismissed or self.stopping:
+            return
+        try:
+            self.start_slot(slot)
+        except OSError as error:
+            slot.start_failures += 1
+            if slot.start_failures < START_FAILURES_MAX:
+                slot.retired = False
+                self._dispatcher.after(START_DELAY * slot.start_failures, partial(self._start_again, slot))
+                return
+            failure = EisenmpError(f"worker {slot.name} cannot be started: {error}")
+            failure.__cause__ = error
+            self.fail(failure)
+            if self._dispatcher.crew.over:
+                self._all_gone()
 
     def _all_gone(self) -> None:
         self._dispatcher.abandon_feeds()

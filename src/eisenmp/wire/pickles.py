@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _pickle import PicklingError
 from _pickle import dumps as _dumps
 from _pickle import loads
 
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROTOCOL = 5
+MAIN = b"\x8c\x08__main__"  #: how a pickle names the module of what it will look up there
 DEPTH_MAX = 6
 
-__all__ = ["Unpicklable", "blame", "dumps", "loads"]
+__all__ = ["Unpicklable", "blame", "by_value", "dumps", "loads"]
 
 
 class Unpicklable(TypeError):
@@ -28,12 +30,54 @@ class Unpicklable(TypeError):
 
 
 def dumps(obj: Any, what: str = "object") -> bytes:
-    """Pickle; raises Unpicklable that says which part of `what` is the reason."""
+    """Pickle; raises Unpicklable that says which part of `what` is the reason.
+
+    What is defined in `__main__` goes by value, since workers do not import the program.
+    """
     try:
-        return _dumps(obj, PROTOCOL)
+        body = _dumps(obj, PROTOCOL)
     except Exception as error:  # a user's __reduce__ may raise anything
+        if isinstance(error, PicklingError | AttributeError) and "__main__" in str(error):
+            return by_value(obj, what)
         path, reason = blame(obj, what, error)
         raise Unpicklable(f"{path} cannot be pickled: {reason}", path) from error
+    return by_value(obj, what) if MAIN in body and _refers_to_main(body) else body
+
+
+def _refers_to_main(body: bytes) -> bool:
+    """Whether the pickle looks something up in `__main__`; it may also hold the name as data."""
+    from pickletools import genops
+
+    texts: list[object] = []
+    memo: dict[object, object] = {}
+    for opcode, argument, _ in genops(body):
+        if opcode.name == "STACK_GLOBAL" and "__main__" in texts[-2:-1]:
+            return True
+        if opcode.name == "MEMOIZE":
+            memo[len(memo)] = texts[-1] if texts else None
+        elif opcode.name in ("BINGET", "LONG_BINGET"):
+            texts.append(memo.get(argument))
+        else:
+            texts.append(argument)
+        del texts[:-2]
+    return False
+
+
+def by_value(obj: Any, what: str = "object") -> bytes:
+    """Pickle with the code of all functions and classes that are defined in `__main__`."""
+    try:
+        from cloudpickle import dumps as pickle
+    except ImportError as error:
+        raise Unpicklable(
+            f"{what} has something in it that is defined in __main__, which workers do not import: sending it "
+            "takes the library cloudpickle, which is not installed; install it, or define it in a module"
+        ) from error
+    try:
+        body: bytes = pickle(obj, PROTOCOL)
+    except Exception as error:  # as above
+        path, reason = blame(obj, what, error, pickle)
+        raise Unpicklable(f"{path} cannot be pickled: {reason}", path) from error
+    return body
 
 
 def blame(obj: Any, what: str, error: BaseException, pickle: Callable[..., bytes] = _dumps) -> tuple[str, str]:
@@ -62,6 +106,8 @@ def _parts(obj: Any) -> Iterable[tuple[str, Any]]:
     elif isinstance(obj, set | frozenset):
         for value in obj:
             yield f".item({value!r})", value
+    elif type(obj).__module__.startswith("multiprocessing."):
+        return  # what its parts are called says nothing to a user
     elif not isinstance(obj, type) and hasattr(obj, "__dict__"):
         for name, value in vars(obj).items():
             yield f".{name}", value

@@ -67,6 +67,11 @@ class Pump:
 
     _leading_background = False
 
+    @property
+    def leads_here(self) -> bool:
+        """Whether it is this thread that runs `step`: then it must not wait for what only that brings."""
+        return self._leading and self._leader == threading.get_ident()
+
     def start(self) -> None:
         self._thread.start()
 

@@ -1,0 +1,1 @@
+"""Programs of eisenmp 1.0, and every name of it that they use."""

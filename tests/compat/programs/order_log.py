@@ -1,0 +1,3 @@
+"""What the modules beside this one have said."""
+
+said = []

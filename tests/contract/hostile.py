@@ -1,0 +1,69 @@
+"""Workers that do what an engine has to bear."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import eisenmp
+from eisenmp import ToolBox
+
+READS = "import sys; open(sys.argv[1]).read()"
+
+
+def start(fifo: str, **options: Any) -> int:
+    """A process that lives until nobody holds the FIFO open; its output is the worker's."""
+    command = [sys.executable, "-S", "-c", READS, fifo]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
+    child.returncode = 0  # nobody waits for it here
+    return child.pid
+
+
+@eisenmp.worker
+def leaves_child(toolbox: ToolBox, rows: Any) -> int:
+    """Start a process outside of the own group, then die; the next attempt gives its pid."""
+    fifo, dies = rows[0]
+    path = Path(f"{fifo}.pid")
+    if dies and not path.exists():
+        path.write_text(str(start(fifo, start_new_session=True)))
+        os.kill(os.getpid(), 9)
+    return int(path.read_text())
+
+
+@eisenmp.worker
+def starts_child(toolbox: ToolBox, rows: Any) -> int:
+    return start(rows[0])
+
+
+@eisenmp.worker
+def forks(toolbox: ToolBox, rows: Any) -> tuple[int, int]:
+    """A copy of this process prints, tries to use the toolbox, and leaves by itself."""
+    print("half a line of the worker", end="\r")
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            print("copy of", rows[0])
+            toolbox.send("from the copy")
+        except eisenmp.Stopped:
+            code = 3
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    return rows[0], os.waitstatus_to_exitcode(status)
+
+
+@eisenmp.worker
+def closes_all(toolbox: ToolBox, rows: Any) -> str:
+    """Close every descriptor but the standard ones the first time, as programs do that become daemons."""
+    path = Path(rows[0])
+    if path.exists():
+        return "again"
+    path.write_text("")
+    os.closerange(3, 1000)
+    threading.Event().wait()
+    return "never"

@@ -1,0 +1,287 @@
+"""What programs and workers do to an engine: forks, grandchildren, closed descriptors, signals, full tables."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import eisenmp
+from eisenmp.engine import process
+from tests import leaks
+
+from .engines import ENGINES, HERE, Contestant
+from .feeding import LONG
+from .suite import TOLD
+
+ROOT = HERE.parents[1]
+HOSTILE = str(HERE / "hostile.py")
+PROCESSES = [engine for engine in ENGINES if engine.processes and not engine.apart]
+
+
+@pytest.fixture(params=PROCESSES, ids=lambda engine: engine.name)
+def engine(request: pytest.FixtureRequest) -> Iterator[Contestant]:
+    contestant: Contestant = request.param
+    with contestant.chosen():
+        yield contestant
+
+
+def hostile(engine: Contestant, name: str, **settings: Any) -> eisenmp.Mp:
+    return engine.mp(f"{HOSTILE}:{name}", rows_max=1, **settings)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    """Whoever reads it lives until the test ends: `held_open` is its writer."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+@contextmanager
+def held_open(fifo: Path) -> Iterator[None]:
+    descriptor = os.open(fifo, os.O_RDWR)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+# what workers start
+
+
+def test_a_process_left_behind_with_the_output_hinders_nobody(engine: Contestant, fifo: Path) -> None:
+    """It left the worker's group, and holds the other end of the pipe that the manager reads."""
+    with held_open(fifo), hostile(engine, "leaves_child", procs_max=1) as emp:
+        values = [r.value for r in emp.feed([(str(fifo), True), (str(fifo), False)]).in_order()]
+        child = int(Path(f"{fifo}.pid").read_text())
+        assert values[1] == child
+        assert not leaks.is_gone(child)
+    assert leaks.wait_gone(child)
+
+
+def test_what_a_worker_started_in_its_group_ends_with_it(engine: Contestant, fifo: Path) -> None:
+    with held_open(fifo):
+        with hostile(engine, "starts_child", procs_max=1) as emp:
+            child = [r.value for r in emp.feed([str(fifo)])][0]
+            os.kill(emp.proc_list[0].pid, signal.SIGKILL)
+            assert leaks.wait_gone(child)
+            second = [r.value for r in emp.feed([str(fifo)])][0]
+            assert not leaks.is_gone(second)
+        assert leaks.wait_gone(second)
+
+
+def test_a_worker_may_fork(engine: Contestant, capsys: pytest.CaptureFixture[str]) -> None:
+    """The copy prints, and ends, without a word into the worker's connection."""
+    with hostile(engine, "forks") as emp:
+        assert [r.value for r in emp.feed(range(20)).in_order()] == [(number, 3) for number in range(20)]
+    lines = [line.partition(" | ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert sorted(lines) == sorted(f"copy of {number}" for number in range(20))
+
+
+def test_a_worker_that_closes_all_descriptors_is_replaced(fifo: Path) -> None:
+    """The end of its connection tells, where the end of its process does not."""
+    with hostile(Contestant("local"), "closes_all", procs_max=1) as emp:
+        assert [r.value for r in emp.feed([f"{fifo}.count"])] == ["again"]
+
+
+# what the program does
+
+
+def test_a_copy_of_the_program_leaves_the_workers_alone(engine: Contestant) -> None:
+    with engine.mp(rows_max=1) as emp:
+        assert len(list(emp.feed(range(20)))) == 20
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                emp.stop()
+                emp.feed([1])
+            except eisenmp.Stopped:
+                os.write(write, b"stopped")
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        os.close(write)
+        with os.fdopen(read, "rb") as told:
+            assert told.read() == b"stopped"
+        assert len(list(emp.feed(range(20)))) == 20
+        assert all(slot.is_alive() for slot in emp.proc_list)
+
+
+@pytest.mark.parametrize("how", ["waits", "computes"])
+def test_workers_end_with_the_program(engine: Contestant, how: str, fifo: Path) -> None:
+    """Killed without a word, while a copy of it made by os.fork() lives on."""
+    program = subprocess.Popen(
+        [sys.executable, str(HERE / "program.py"), engine.name, how, str(fifo)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with held_open(fifo), program:
+        assert program.stdout is not None
+        workers = [int(word) for word in program.stdout.readline().split()]
+        assert len(workers) == 2
+        program.kill()
+        assert all(leaks.wait_gone(pid) for pid in workers)
+
+
+def test_a_stopped_worker_ends_with_the_program(fifo: Path) -> None:
+    """By the life line: it cannot do anything itself."""
+    program = subprocess.Popen(
+        [sys.executable, str(HERE / "program.py"), "local", "waits", str(fifo)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with held_open(fifo), program:
+        assert program.stdout is not None
+        workers = [int(word) for word in program.stdout.readline().split()]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        program.kill()
+        assert all(leaks.wait_gone(pid) for pid in workers)
+
+
+def test_a_thousand_descriptors_are_no_limit(engine: Contestant) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with engine.mp(rows_max=1) as emp:
+            assert len(list(emp.feed(range(100)))) == 100
+    finally:
+        for descriptor in many:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_full_table_of_descriptors_ends_the_start(engine: Contestant) -> None:
+    """With the system's own words, and nothing is left."""
+    emp = engine.mp(procs_max=50)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 25, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            emp.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_workers_that_cannot_start_end_the_run(engine: Contestant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(eisenmp.WorkerDied, match="cannot start: process .* exit code 1"):
+        with engine.mp() as emp:
+            list(emp.feed([1]))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    if engine.name != "forkserver":
+        with pytest.raises(FileNotFoundError):
+            engine.mp().start()
+
+
+def test_a_system_without_room_for_a_process_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the run ends with the system's own words; until then the other workers go on."""
+
+    def refuse(*arguments: object) -> int:
+        raise BlockingIOError("no more processes")
+
+    with pytest.raises(eisenmp.EisenmpError, match="cannot be started: no more processes"):
+        with Contestant("local").mp(rows_max=1) as emp:
+            assert len(list(emp.feed(range(10)))) == 10
+            monkeypatch.setattr(process, "spawn", refuse)
+            os.kill(emp.proc_list[0].pid, signal.SIGKILL)
+            assert len(list(emp.feed(range(50)))) == 50
+            os.kill(emp.proc_list[1].pid, signal.SIGKILL)
+            list(emp.feed(range(10)))
+
+
+def test_a_program_without_standard_descriptors_has_workers(engine: Contestant) -> None:
+    """Its new descriptors get the numbers 0 to 2, which the workers have their own for."""
+    code = (
+        "import os, sys; from tests.contract.engines import ENGINES\n"
+        "told = os.dup(1); [os.close(number) for number in (0, 1, 2)]\n"
+        f"engine = [engine for engine in ENGINES if engine.name == {engine.name!r}][0]\n"
+        "with engine.chosen(), engine.mp(rows_max=1) as emp:\n"
+        "    os.write(told, b'%d' % len(list(emp.feed(range(20)))))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, timeout=LONG, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout) == (0, b"20")
+
+
+def test_signals_that_the_program_ignores_or_resets_do_no_harm(engine: Contestant) -> None:
+    """SIGPIPE reset to its default must not end the manager; SIGTERM blocked there must end the workers."""
+    code = (
+        "import os, signal, sys; from tests.contract.engines import ENGINES\n"
+        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})\n"
+        f"engine = [engine for engine in ENGINES if engine.name == {engine.name!r}][0]\n"
+        "with engine.chosen():\n"
+        "    emp = engine.mp(rows_max=1, retries={'death': 99})\n"
+        "    told = emp.queue('told', maxsize=2)\n"
+        "    emp.start()\n"
+        "    for number, result in enumerate(emp.feed([b'x' * 100_000] * 200)):\n"
+        "        if number % 50 == 10: os.kill(emp.proc_list[0].pid, 9)\n"
+        "    emp.feed([('wedge', 'told')] * 2); told.get(); told.get()\n"
+        "    emp.stop(grace=0.05)\n"
+        "    print(number + 1)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, timeout=LONG, check=False, text=True,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout) == (0, "200\n")
+
+
+def test_a_hundred_megabytes_travel_both_ways() -> None:
+    with Contestant("local").mp(rows_max=1, procs_max=1) as emp:
+        size = 100_000_000
+        ((_, answer),) = [r.value[0] for r in emp.feed([("digest", bytes(size), size)])]
+        assert len(answer) == size
+
+
+# strangers at the port of the portable path
+
+
+def port_of(emp: eisenmp.Mp) -> int:
+    listener: socket.socket = vars(emp.engine)["_listener"]
+    return int(listener.getsockname()[1])
+
+
+def test_strangers_at_the_port_are_not_let_in() -> None:
+    portable = next(engine for engine in ENGINES if engine.name == "portable")
+    with portable.chosen(), portable.mp(rows_max=1, procs_max=1) as emp:
+        told = emp.queue(TOLD)
+        strangers = [socket.create_connection(("127.0.0.1", port_of(emp))) for _ in range(70)]
+        try:
+            for stranger in strangers[::2]:
+                stranger.sendall(b"let me in, I am a worker like all the others here are" * 2)
+            emp.resize(2)
+            assert len(list(emp.feed(range(20)))) == 20
+            for stranger in strangers[::2]:
+                # a challenge, then the end: no proof of the manager's
+                received = stranger.recv(100)
+                assert len(received) <= 32
+                assert stranger.recv(100) == b""
+            assert told.empty()
+        finally:
+            for stranger in strangers:
+                stranger.close()
+
+
+def test_attempts_are_counted_across_processes() -> None:
+    """The suite relies on it."""
+    from .workers import attempts
+
+    with tempfile.TemporaryDirectory() as folder:
+        assert [attempts(f"{folder}/count") for _ in range(3)] == [0, 1, 2]
