@@ -293,10 +293,16 @@ def _held_elsewhere(path: str) -> bool:
         if not entry.name.isdigit() or int(entry.name) in ours:
             continue
         try:
-            targets = [os.readlink(link) for link in (entry / "fd").iterdir()]
+            links = list((entry / "fd").iterdir())
             mapped = _mappings(entry.name)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # gone, or not ours to read
+        targets = []
+        for link in links:
+            try:
+                targets.append(os.readlink(link))
+            except OSError:
+                continue  # closed meanwhile; the others count all the same
         if any(target.startswith(path) for target in targets) or any(path in text for text in mapped):
             return True
     return False

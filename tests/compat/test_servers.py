@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests import leaks
+from tests.compat.managers import configuration, stopped_at_the_end, wait_for_shutdown
 from tests.compat.running import descendants, free_ports, lines_until, page, start
 
 
@@ -94,3 +95,17 @@ def assert_all_gone(program: subprocess.Popen[str], workers: list[int]) -> None:
     assert "Traceback" not in err
     assert "leaked" not in err
     assert all(leaks.wait_gone(pid) for pid in workers)
+
+
+def test_threads_that_outlive_the_call_of_their_worker_go_on_reading() -> None:
+    with stopped_at_the_end() as emp:
+        emp.queue_cust_dict_std_create(("jobs", 1))
+        emp.start(**configuration("late_reader_worker.py", PROCS_MAX=2, ROWS_MAX=2, RESULTS_STORE=True))
+        wait_for_shutdown(emp)
+        assert len(emp.stop_list) == 2, "both have confirmed their stop"
+        assert all(process.is_alive() for process in emp.proc_list), "and both are still there"
+        emp.run_q_feeder(generator=iter(range(21)), input_q=emp.queue_cust_dict_std["jobs"])
+        emp.join()
+        results = emp.e_utilsResult.result_dict["jobs"]
+        assert sorted(row for _, rows in results for row in rows) == list(range(21))
+        assert len({number for number, _ in results}) == 11

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +83,19 @@ def test_what_a_worker_started_in_its_group_ends_with_it(engine: Contestant, fif
 
 def test_a_worker_may_fork(engine: Contestant, capsys: pytest.CaptureFixture[str]) -> None:
     """The copy prints, and ends, without a word into the worker's connection."""
-    with hostile(engine, "forks") as emp:
+    emp = hostile(engine, "forks")
+    told = emp.queue(TOLD, maxsize=99)
+    with emp:
         assert [r.value for r in emp.feed(range(20)).in_order()] == [(number, 3) for number in range(20)]
+        assert told.qsize() == 0
     lines = [line.partition(" | ")[2] for line in capsys.readouterr().err.splitlines()]
     assert sorted(lines) == sorted(f"copy of {number}" for number in range(20))
 
 
-def test_a_worker_that_closes_all_descriptors_is_replaced(fifo: Path) -> None:
+def test_a_worker_that_becomes_another_program_is_replaced(engine: Contestant, fifo: Path) -> None:
     """The end of its connection tells, where the end of its process does not."""
-    with hostile(Contestant("local"), "closes_all", procs_max=1) as emp:
-        assert [r.value for r in emp.feed([f"{fifo}.count"])] == ["again"]
+    with held_open(fifo), hostile(engine, "becomes_another", procs_max=1) as emp:
+        assert [r.value for r in emp.feed([str(fifo)])] == ["again"]
 
 
 # what the program does
@@ -219,28 +222,14 @@ def test_a_program_without_standard_descriptors_has_workers(engine: Contestant) 
 
 def test_signals_that_the_program_ignores_or_resets_do_no_harm(engine: Contestant) -> None:
     """SIGPIPE reset to its default must not end the manager; SIGTERM blocked there must end the workers."""
-    code = (
-        "import os, signal, sys; from tests.contract.engines import ENGINES\n"
-        "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
-        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})\n"
-        f"engine = [engine for engine in ENGINES if engine.name == {engine.name!r}][0]\n"
-        "with engine.chosen():\n"
-        "    emp = engine.mp(rows_max=1, retries={'death': 99})\n"
-        "    told = emp.queue('told', maxsize=2)\n"
-        "    emp.start()\n"
-        "    for number, result in enumerate(emp.feed([b'x' * 100_000] * 200)):\n"
-        "        if number % 50 == 10: os.kill(emp.proc_list[0].pid, 9)\n"
-        "    emp.feed([('wedge', 'told')] * 2); told.get(); told.get()\n"
-        "    emp.stop(grace=0.05)\n"
-        "    print(number + 1)\n"
-    )
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, str(HERE / "program.py"), engine.name, "signals", ""],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, timeout=LONG, check=False, text=True,
     )  # fmt: skip
-    assert (run.returncode, run.stdout) == (0, "200\n")
+    # where SIGCHLD is ignored, nobody can learn the exit codes of one's own children
+    code = -15 if engine.name == "forkserver" else None
+    assert (run.returncode, run.stdout) == (0, f"200 {[code] * 2}\n")
 
 
 def test_a_hundred_megabytes_travel_both_ways() -> None:
@@ -272,7 +261,8 @@ def test_strangers_at_the_port_are_not_let_in() -> None:
                 # a challenge, then the end: no proof of the manager's
                 received = stranger.recv(100)
                 assert len(received) <= 32
-                assert stranger.recv(100) == b""
+                with suppress(ConnectionResetError):
+                    assert stranger.recv(100) == b""
             assert told.empty()
         finally:
             for stranger in strangers:

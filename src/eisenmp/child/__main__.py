@@ -169,7 +169,7 @@ class Departure:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry of the process. It ends here, past the interpreter's own shutdown, which would cost time."""
-    platform.ignore_terminal_interrupt()
+    platform.settle_signals()
     arguments = sys.argv[1:] if arguments is None else arguments
     departure = Departure()
     socket: Socket | None = None

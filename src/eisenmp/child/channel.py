@@ -73,6 +73,7 @@ class Channel:
         self.stopping = False
         self.paused = False
         self.ended = False  #: the manager is gone
+        self.leaving = False  #: the worker is not called again; only its threads may take something
         self.cancelled: set[int] = set()
         self.tools = Tools() if tools is None else tools
         self.on_queue: Callable[[QueueName], None] = lambda name: None
@@ -309,28 +310,28 @@ class Channel:
     def end_cycle(self, leaving: bool = False) -> None:
         """The worker has returned: what it took is done.
 
-        `leaving`: it will not be called again; the news of that goes out with this, so that nothing is sent
-        ahead in between and others wait for it.
+        `leaving`: it will not be called again. This says so too, lest something is sent ahead in between.
         """
         cycle, held = self._cycle, self._held
+        flags = m.LEAVING if leaving else 0
         if not cycle:
             return
         now = monotonic()
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))
         if held is not None and len(cycle) == 1:
             self._held = None
-            final = (m.OUTPUT, 0, held.a, 0, took, held.flags | m.FINAL, held.body)
+            final = (m.OUTPUT, 0, held.a, 0, took, held.flags | m.FINAL | flags, held.body)
             self.post(tuple.__new__(Message, final))
         else:
             if held is not None:
                 self._held = None
                 self.post(held)
-            self.post(Message(m.DONE, c=took, body=_leases(cycle)))
+            self.post(Message(m.DONE, c=took, flags=flags, body=_leases(cycle)))
         self._cycle = []
         if self.cancelled:
             self.cancelled.difference_update(item.lease for item in cycle)
         self.pump.touch()
-        if not leaving and now - self._out_since > OUT_DELAY:
+        if now - self._out_since > OUT_DELAY:
             self.flush()
 
     def fail_cycle(self, error: bytes | None, text: str, traceback_text: str) -> None:
@@ -399,6 +400,9 @@ class Channel:
             inbox = self._inboxes.get(queue) or self.inbox(queue)
             # NamedTuple's own __new__ costs three times as much, and this runs for every chunk
             inbox.items.append(tuple.__new__(Item, (kind, queue, a, b, c, flags, body)))
+            if self.leaving:
+                self._recalled(queue, inbox, len(inbox.items))
+                self.flush()
         elif kind == m.TOKEN:
             self.inbox(queue).items.append(Item(kind, queue, 0, 0, 0, 0, b""))
         elif kind == m.ANSWER:

@@ -64,6 +64,7 @@ class Host:
         channel.post(Message(m.UP, a=toolbox.WORKER_PID, flags=_is_chunk_worker(cycle)))
         channel.flush()
         self._loop(toolbox, cycle)
+        channel.leaving = True
         channel.give_back()
         channel.post(Message(m.LEFT, a=int(channel.stopping)))
         channel.flush()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from ..core.later import LATER
 from ..core.settings import FIELDS, PREFIX, Settings
 
 TYPE_CHECKING = False
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 SETTINGS = Group(
     "Settings", help="Each can also be given as EISENMP_NAME, such as EISENMP_PROCS_MAX=4.", sort_key=9
 )
-#: objects that no text spells
-NOT_HERE = frozenset(("port_groups",))
+NOT_HERE = frozenset(LATER)
 PLACEHOLDERS = {"int": "N", "float": "SECONDS", "str": "TEXT", "Retries": "N", "Mapping[str, object]": "JSON"}
 
 

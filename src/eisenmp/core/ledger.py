@@ -239,6 +239,14 @@ class Ledger:
                 commands.append(self._placement.recall(line, len(line.open)))
         return commands
 
+    def leaving(self, wid: int) -> None:
+        """The worker is not called again. Its process lives on while its threads do, and they may ask."""
+        worker = self.workers.get(wid)
+        if worker is not None:
+            worker.leaving = True
+            for line in worker.lines.values():
+                line.keep_clear()
+
     def left(self, wid: int) -> list[Command]:
         """The worker returned something false and nobody follows it in its slot; what it holds goes back."""
         return self._gone(wid, None, blamed=False)

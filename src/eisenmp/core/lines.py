@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Worker:
     """One process: its leases over all queues."""
 
-    __slots__ = ("leases", "lines", "outputs", "paused", "slot", "wid")
+    __slots__ = ("leases", "leaving", "lines", "outputs", "paused", "slot", "wid")
 
     def __init__(self, wid: int, slot: int) -> None:
         self.wid = wid
@@ -26,6 +26,7 @@ class Worker:
         self.outputs: dict[int, list[Any]] = {}
         self.lines: dict[int, Line] = {}
         self.paused = False
+        self.leaving = False  # is not called again; its threads may ask for something
 
 
 class Queue:
@@ -134,6 +135,15 @@ class Line:
             self.in_roomy = True
             self.queue.roomy.append(self)
 
+    def keep_clear(self) -> None:
+        """Nothing is sent ahead here any more."""
+        if self.known:
+            self.queue.credit -= self.credit.ahead
+        self.known = self.trial = False
+        if self.in_roomy:
+            self.in_roomy = False
+            self.queue.roomy.remove(self)
+
     def step_back(self) -> None:
         """Leave both rows."""
         if self.in_demand:
@@ -153,7 +163,7 @@ class Line:
         leases[lease] = parcel
         queue.in_flight += 1
         self.sent += 1
-        if not self.known and parcel.feed:
+        if not self.known and parcel.feed and not self.worker.leaving:
             if parcel.flags & LISTED:
                 self.trial = True
             else:

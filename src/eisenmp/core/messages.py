@@ -46,6 +46,7 @@ FINAL = 4  #: OUTPUT: ends the cycle, whose only lease is `a`
 HEADED = 8  #: OUTPUT: 1.0's [header, row]
 NOWAIT = 16  #: PUT: answer at once, also when the queue is full
 CAREFUL = 64  #: CHUNK: was with a worker that died; before it starts, all that is done is reported
+LEAVING = 64  #: OUTPUT that is FINAL, DONE: the worker will not be called again
 TITLED = 32  #: CHUNK: the first row is the header, with a text of the user's instead of the queue's name
 
 # orders in CONTROL

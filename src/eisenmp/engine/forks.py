@@ -165,6 +165,8 @@ class ForkServer:
             zygote.children.discard(message.a)
             if worker is not None:
                 self._expected.pop(worker, None)
+                if worker.waiting:
+                    worker.reason = "the zygote could not fork a process"
                 worker.bury(loads(message.body), worker.pid)
                 self._engine.lost(worker, events)
         elif worker is not None and kind == m.FAILED_START:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 OUTPUT_SIZE = 1 << 16
 OUTPUT_PATIENCE = 1.0  #: seconds for the rest of the output, which a process left behind may hold open
+END_PATIENCE = 2.0  #: seconds for a process to end after the end of its connection
 GREETINGS_MAX = 64  #: connections that have not proved anything yet
 
 
@@ -42,6 +43,7 @@ class PortableWorker(StreamWorker):
         self._reaped = False
         self._code: int | None = None
         self._job: Any = None
+        self._deadline: threading.Timer | None = None
 
     def start(self, launch: Launch, port: int) -> None:
         """Start the interpreter, in a process group or job of its own, and tell it the key."""
@@ -71,11 +73,11 @@ class PortableWorker(StreamWorker):
         self._reader.start()
         self._waiter.start()
         assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(self.key.hex().encode() + b"\n")
-            self._process.stdin.close()
-        except OSError:
-            return  # it has ended already, and the waiter says so
+        with self._process.stdin as stdin:
+            try:
+                stdin.write(self.key.hex().encode() + b"\n")
+            except OSError:
+                return  # it has ended already, and the waiter says so
 
     # threads
 
@@ -119,8 +121,11 @@ class PortableWorker(StreamWorker):
     # for the engine
 
     def on_end(self, events: list[Event]) -> None:
-        """It has said all; that this side closes too is what it waits for."""
+        """It has said all; that this side closes too is what it waits for, before it ends."""
         self.connection.close()
+        self._deadline = threading.Timer(END_PATIENCE, self.engine.kill, (self.wid,))
+        self._deadline.daemon = True
+        self._deadline.start()
 
     def terminate(self) -> None:
         if sys.platform == "win32":
@@ -140,6 +145,9 @@ class PortableWorker(StreamWorker):
 
     def release(self) -> None:
         super().release()
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline.join()
         if self._job is not None:
             self._job.close()
 
@@ -199,6 +207,8 @@ class PortableEngine(StreamEngine):
                     worker.kill()
 
     def _on_answer(self, greeting: Greeting, events: list[Event], readable: bool, writable: bool) -> None:
+        if greeting not in self._greetings:
+            return  # dismissed by an earlier event of this round
         try:
             if not greeting.receive():
                 return

@@ -79,9 +79,6 @@ def spawn(launch: Launch, ends: Ends, role: str = "fd") -> int:
             dict(launch.environment),
             file_actions=actions,
             setpgroup=0,
-            # a thread that blocks or ignores SIGTERM must not start workers that nobody can ask to end
-            setsigmask=(),
-            setsigdef=(platform.SIGTERM,),
         )
     finally:
         if bound is not None:

@@ -44,6 +44,19 @@ def cannot_fork() -> str:
     return ""
 
 
+def copies(descriptors: Sequence[int]) -> tuple[int, ...]:
+    """A copy of each, or OSError and none."""
+    made: list[int] = []
+    try:
+        for descriptor in descriptors:
+            made.append(os.dup(descriptor))
+    except OSError:
+        for descriptor in made:
+            os.close(descriptor)
+        raise
+    return tuple(made)
+
+
 class Line:
     """The manager's end of the stream to a zygote: never blocks; a message may carry descriptors."""
 
@@ -64,7 +77,7 @@ class Line:
         with self._lock:
             if self.ended:
                 return
-            kept = tuple(map(os.dup, carried))
+            kept = copies(carried)
             for buffer in encode(messages):
                 self._unsent.append((memoryview(buffer), kept))
                 kept = ()

@@ -103,6 +103,8 @@ class Dispatcher:
         ledger, handlers = self.ledger, self._reception.handlers
         for message in messages:
             if message.kind == m.OUTPUT and message.flags & m.FINAL:
+                if message.flags & m.LEAVING:
+                    ledger.leaving(wid)
                 self.execute(ledger.finished(wid, message.a, message, message.c * 1e-6))
             else:
                 handler = handlers.get(message.kind)

@@ -67,7 +67,7 @@ class Feeder:
             with dispatcher.lock:
                 dispatcher.take_in(feed)
                 feed.source_ended()
-                if feed.is_over or (dispatcher.crew.slots and dispatcher.crew.finished):
+                if feed.is_over or (dispatcher.crew.slots and dispatcher.crew.over):
                     dispatcher.abandon(feed)
                 dispatcher.execute(dispatcher.ledger.feed_ended(feed.queue.number, feed.number))
                 dispatcher.flush()

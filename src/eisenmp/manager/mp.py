@@ -8,6 +8,7 @@ from os import getpid
 
 from ..child.unguarded import check_start
 from ..core import queues as queue_names
+from ..core.later import check_supported
 from ..core.ledger import Ledger
 from ..core.queues import QueueNames
 from ..core.settings import Settings, split_attributes
@@ -57,6 +58,7 @@ class Mp(Door):
         from os import environ
 
         self.settings = Settings.from_keywords(settings, environ)
+        check_supported(self.settings)
         self._modules: list[Any] = list(worker_modules)
         self._engine_wanted = engine
         self._variables: dict[str, Any] = dict(self.settings.variables)
@@ -100,6 +102,7 @@ class Mp(Door):
             queue.waiting.extend(parcel for parcel in kept if not parcel.feed)
 
     def _apply_settings(self) -> None:
+        check_supported(self.settings)
         settings, ledger = self.settings, self._ledger
         check_pin(settings.pin)
         ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised

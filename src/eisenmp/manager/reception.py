@@ -80,6 +80,8 @@ class Reception:
             self._dispatcher.collector.output(message.body)
 
     def _on_done(self, wid: int, message: Message) -> None:
+        if message.flags & m.LEAVING:
+            self._dispatcher.ledger.leaving(wid)
         self._dispatcher.execute(self._dispatcher.ledger.done(wid, _leases(message.body), message.c * 1e-6))
 
     def _on_raised(self, wid: int, message: Message) -> None:
@@ -169,12 +171,10 @@ class Reception:
         if slot is None:
             return
         slot.left = True
-        self._dispatcher.execute(self._dispatcher.ledger.left(wid))
+        self._dispatcher.ledger.leaving(wid)
         self._dispatcher.collector.left(slot.name, slot.worker_id)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerLeft", (slot.number, slot.name))
-        if self._dispatcher.crew.finished:
-            self._dispatcher.abandon_feeds()
 
     def _on_failed_start(self, wid: int, message: Message) -> None:
         text, traceback_text, path, line = loads(message.body)

@@ -56,18 +56,26 @@ class Greeting:
 
 def connect(port: int, key: bytes) -> Socket:
     """The worker's part; raises ConnectionError when the listener is not the manager."""
+    socket = Socket(AF_INET, SOCK_STREAM)
+    try:
+        socket.connect((ADDRESS, port))
+        speak_at_once(socket)
+        _answer(socket, key)
+    except BaseException:
+        socket.close()
+        raise
+    return socket
+
+
+def _answer(socket: Socket, key: bytes) -> None:
     from hmac import compare_digest
     from os import urandom
 
-    socket = Socket(AF_INET, SOCK_STREAM)
-    socket.connect((ADDRESS, port))
-    speak_at_once(socket)
     challenge = _read(socket, KEY_SIZE)
     mine = urandom(KEY_SIZE)
     socket.sendall(_proof(key, _WORKER, challenge) + mine)
     if not compare_digest(_read(socket, KEY_SIZE), _proof(key, _MANAGER, mine)):
         raise ConnectionError("who listens does not know the key of the manager")
-    return socket
 
 
 def _read(socket: Socket, size: int) -> bytes:

@@ -24,7 +24,7 @@ class Link:
 
     def read(self, timeout: float | None) -> bytes | None:
         """Bytes as they come; b"" at the end; None when there were none within `timeout` seconds or a day."""
-        if timeout is not None and not self._readable(timeout):
+        if timeout is not None and not self._readable(min(timeout, WAIT_MAX)):
             return None
         return self._socket.recv(READ_SIZE)
 
@@ -62,4 +62,4 @@ def _waiting_for(socket: Socket) -> Callable[[float], bool]:
     poll = select.poll()
     poll.register(socket.fileno(), select.POLLIN)
     # rounded up, so that a short wait is not a busy loop
-    return lambda timeout: bool(poll.poll(-int(-min(timeout, WAIT_MAX) * 1000 // 1)))
+    return lambda timeout: bool(poll.poll(-int(-timeout * 1000 // 1)))

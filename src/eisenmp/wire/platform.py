@@ -49,10 +49,16 @@ def pidfd(pid: int) -> int | None:
         return None
 
 
-def ignore_terminal_interrupt() -> None:
-    """Ctrl-C is the manager's to handle."""
+def settle_signals() -> None:
+    """Ctrl-C is the manager's to handle; what the manager blocks or ignores must still end a worker."""
     signal = __import__("_signal")  # `signal` itself costs 4 ms for its enums
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGCHLD"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def end_with_life_line(descriptor: int) -> bool:

@@ -30,13 +30,15 @@ def main():
         proxy = server.dict()
         lock = multiprocessing.get_context('spawn').Lock()
         emp = eisenmp.Mp()
-        emp.queue_cust_dict_std_create(('turns', 1), ('done', 1))
+        emp.queue_cust_dict_std_create(('turns', 1), ('up', 1))
         emp.start(**ModuleConfiguration(proxy, lock, segment).__dict__)
+        pid = emp.queue_cust_dict_std['up'].get()
         for turn in range(3):
             emp.queue_cust_dict_std['turns'].put(turn)
-            emp.queue_cust_dict_std['done'].get()
-            if turn < 2:
-                os.kill(emp.proc_list[0].pid, signal.SIGKILL)
+            # it says so again when it is called again: the turn is done
+            assert emp.queue_cust_dict_std['up'].get() == pid
+            os.kill(pid, signal.SIGKILL)
+            pid = emp.queue_cust_dict_std['up'].get()
         emp.queue_cust_dict_std['turns'].put(None)
         while not emp.begin_proc_shutdown:
             pass

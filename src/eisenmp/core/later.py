@@ -1,0 +1,18 @@
+"""Settings that have a name already and that this version cannot honour: refused, never ignored."""
+
+from __future__ import annotations
+
+from ..errors import SettingsError
+from .settings import Settings
+
+LATER = (
+    "timeout", "timeout_row", "memory_max", "chunks_max", "ledger", "resume", "dashboard", "port_groups",
+)  # fmt: skip
+
+
+def check_supported(settings: Settings) -> None:
+    """Raise SettingsError for a setting that was given and would have no effect."""
+    default = Settings()
+    for name in LATER:
+        if getattr(settings, name) != getattr(default, name):
+            raise SettingsError(f"{name} is not available in this version of eisenmp")
