@@ -33,9 +33,9 @@ def test_twelve_queues_with_a_feeder_and_a_reader_each_lose_nothing() -> None:
             emp.run_q_feeder(generator=iter(range(3 * number)), input_q=emp.queue_cust_dict_std[name])
         wait_for_shutdown(emp)
         results = emp.e_utilsResult.result_dict
-        assert {
-            name: [row for _, rows in results[name] for row in rows] for name in results
-        } == {name: list(range(3 * number)) for number, name in enumerate(names)}
+        assert {name: [row for _, rows in results[name] for row in rows] for name in results} == {
+            name: list(range(3 * number)) for number, name in enumerate(names)
+        }
         assert len(emp.stop_list) == 12
 
 
@@ -129,7 +129,10 @@ def test_an_error_ends_the_program_says_why_and_is_raised(
 ) -> None:
     with stopped_at_the_end() as emp:
         emp.start(
-            worker_modules=[module("faulty_worker.py", worker)], PROCS_MAX=procs, ROWS_MAX=1, RESULTS_STORE=True
+            worker_modules=[module("faulty_worker.py", worker)],
+            PROCS_MAX=procs,
+            ROWS_MAX=1,
+            RESULTS_STORE=True,
         )
         emp.run_q_feeder(generator=rows())
         wait_for_shutdown(emp)
@@ -312,7 +315,9 @@ def test_rows_left_by_workers_that_end_early_are_named_exactly() -> None:
             emp.run_q_feeder(generator=iter(range(rows)))
             wait_for_shutdown(emp)
             # two workers take a list each: 0..5; a list that has nothing but STOP is no loss
-            assert sorted(row for _, part in emp.e_utilsResult.result_dict[INPUT] for row in part) == list(range(6))
+            assert sorted(row for _, part in emp.e_utilsResult.result_dict[INPUT] for row in part) == list(
+                range(6)
+            )
             if lost:
                 with pytest.raises(EisenmpError, match=f"{lost} tickets of queue"):
                     emp.join()

@@ -89,7 +89,9 @@ def test_queue_cust_dict_std_create(emp: eisenmp.Mp) -> None:
 
 
 def test_queue_cust_dict_category_create(emp: eisenmp.Mp) -> None:
-    emp.queue_cust_dict_category_create(("batch_1", "audio_lg", 5), ("batch_1", "video_in", 1), ("b7", "v", 1))
+    emp.queue_cust_dict_category_create(
+        ("batch_1", "audio_lg", 5), ("batch_1", "video_in", 1), ("b7", "v", 1)
+    )
     assert {category: list(queues) for category, queues in emp.queue_cust_dict_cat.items()} == {
         "batch_1": ["audio_lg", "video_in"],
         "b7": ["v"],
@@ -182,7 +184,9 @@ def test_a_manager_may_be_started_again_when_its_workers_are_down(emp: eisenmp.M
     assert len(emp.stop_list) == 2
 
 
-@pytest.mark.parametrize("spelling", ["upper", "lower", "reference first", "empty rows", "lower, reference first"])
+@pytest.mark.parametrize(
+    "spelling", ["upper", "lower", "reference first", "empty rows", "lower, reference first"]
+)
 def test_rows_of_worker_modules(emp: eisenmp.Mp, spelling: str) -> None:
     row = module("collect_worker.py")
     if "lower" in spelling:

@@ -65,7 +65,8 @@ def test_several_managers_at_once_with_a_dictionary_for_each_process() -> None:
     assert finished.code == 0, finished.err
     assert finished.err == ""
     found = {
-        key: sorted(word for _, words in results for word in words) for key, results in finished.returned.items()
+        key: sorted(word for _, words in results for word in words)
+        for key, results in finished.returned.items()
     }
     assert found == {
         "amgno_mp_input_q (default)": ["mango"],

@@ -156,7 +156,11 @@ def test_queues_nested_anywhere_in_the_variables_are_the_same_queues() -> None:
         std, cat = emp.queue_cust_dict_std, emp.queue_cust_dict_cat
         emp.start(
             **configuration("puppet_worker.py"),
-            user_dict={"com": {"out": std["com_out"]}, "radio": [("x", cat["audio"]["out"])], "in": emp.mp_input_q},
+            user_dict={
+                "com": {"out": std["com_out"]},
+                "radio": [("x", cat["audio"]["out"])],
+                "in": emp.mp_input_q,
+            },
             own=std["com_out"],
         )
         told = Puppet(emp)

@@ -62,7 +62,9 @@ def test_what_has_no_ticket_or_no_header_is_not_stored(worker: str) -> None:
 def test_the_answer_to_a_stop_list_is_not_stored() -> None:
     emp = run("rows", range(4), ROWS_MAX=1, RESULTS_STORE=True, RESULTS_PRINT=True, PROCS_MAX=2)
     assert list(results_of(emp)) == [INPUT]
-    assert "OUTPUT_HEADEROUTPUT_HEADER" in [message[0] for message in emp.output_q_box.values()], "it was sent"
+    assert "OUTPUT_HEADEROUTPUT_HEADER" in [message[0] for message in emp.output_q_box.values()], (
+        "it was sent"
+    )
     assert sorted(number for number, _ in results_of(emp)[INPUT]) == [f"_TID_{n}" for n in range(5)]
 
 
@@ -118,7 +120,9 @@ def test_rows_with_the_text_stop_are_data(worker: str, rows_max: int) -> None:
 
 def test_findings_with_the_text_stop_are_printed(capsys: Console) -> None:
     run("rows", AWKWARD, RESULTS_PRINT=True, RESULT_LABEL="awkward")
-    printed = capsys.readouterr().out.partition("--- Result for [awkward]---\n")[2].partition("    --- END ---")[0]
+    printed = (
+        capsys.readouterr().out.partition("--- Result for [awkward]---\n")[2].partition("    --- END ---")[0]
+    )
     assert printed.split("\n\n") == [*("\n" + str(AWKWARD[0]), *map(str, AWKWARD[1:])), ""]
 
 
@@ -148,7 +152,9 @@ def test_a_feeder_ends_its_own_queue_only() -> None:
     with stopped_at_the_end() as emp:
         emp.queue_cust_dict_std_create(("short", 1), ("long", 1))
         std = emp.queue_cust_dict_std
-        emp.start(**configuration("says_worker.py", say="read_own", PROCS_MAX=2, RESULTS_STORE=True, ROWS_MAX=1))
+        emp.start(
+            **configuration("says_worker.py", say="read_own", PROCS_MAX=2, RESULTS_STORE=True, ROWS_MAX=1)
+        )
         emp.run_q_feeder(generator=iter([1]), input_q=std["short"])
         emp.proc_list[0].join()
         assert emp.begin_proc_shutdown is False

@@ -17,7 +17,9 @@ def test_a_blocking_server_in_each_process() -> None:
     with free_ports(3) as ports, start("web.py", *ports) as program:
         lines = lines_until(program, "Server", count=3 + 1)  # and the line of main()
 
-        assert sum(line.startswith("('HTTP Server, Time in sec: '") for line in lines) == 1, "main() has returned"
+        assert sum(line.startswith("('HTTP Server, Time in sec: '") for line in lines) == 1, (
+            "main() has returned"
+        )
         answers = [page(port).split() for port in ports]
         assert {name for name, _ in answers} == {"radio_0", "radio_1", "radio_2"}
         workers = descendants(program)

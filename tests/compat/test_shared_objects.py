@@ -134,7 +134,9 @@ def plain_lock() -> Iterator[Any]:
         (plain_lock, "cannot pickle"),
     ],
 )
-def test_an_object_that_cannot_be_shared_is_named_with_its_path(make: Callable[..., Any], reason: str) -> None:
+def test_an_object_that_cannot_be_shared_is_named_with_its_path(
+    make: Callable[..., Any], reason: str
+) -> None:
     with make() as found, stopped_at_the_end() as emp:
         with pytest.raises(SettingsError, match=reason) as raised:
             emp.start(**configuration("collect_worker.py", user_dict={"radio": [1, {"here": found}]}))

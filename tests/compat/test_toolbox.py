@@ -37,7 +37,8 @@ def seen() -> Iterator[Seen]:
         wait_for_shutdown(emp)
         first = min(entry["toolbox"]["WORKER_ID"] for entry in told)
         yield [
-            {**entry, "first": first} for entry in sorted(told, key=lambda entry: entry["toolbox"]["WORKER_ID"])
+            {**entry, "first": first}
+            for entry in sorted(told, key=lambda entry: entry["toolbox"]["WORKER_ID"])
         ]
 
 
@@ -71,7 +72,9 @@ def test_standard_queues(seen: Seen, name: str) -> None:
 
 def test_custom_queues(seen: Seen) -> None:
     assert seen[0]["toolbox"]["mp_tell_q"] == seen[0]["kwargs"]["mp_tell_q"] == "WorkerQueue"
-    assert seen[0]["toolbox"]["clash"] == "WorkerQueue", "as in 1.0, a queue goes before a variable of its name"
+    assert seen[0]["toolbox"]["clash"] == "WorkerQueue", (
+        "as in 1.0, a queue goes before a variable of its name"
+    )
 
 
 def test_categories(seen: Seen) -> None:
@@ -174,7 +177,9 @@ def test_settings_by_the_names_of_the_documentation() -> None:
         assert len(emp.proc_list) == 1
         emp.run_q_feeder(generator=iter([1, 2, 3]))
         wait_for_shutdown(emp)
-        assert emp.e_utilsResult.result_dict == {"mp_input_q (default)": [("_TID_0", [1, 2]), ("_TID_1", [3])]}
+        assert emp.e_utilsResult.result_dict == {
+            "mp_input_q (default)": [("_TID_0", [1, 2]), ("_TID_1", [3])]
+        }
 
 
 def test_num_procs_alone() -> None:

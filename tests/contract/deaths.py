@@ -41,7 +41,9 @@ def a_chunk_of_a_dead_worker_is_done_by_another(engine: Contestant) -> None:
         assert death.exitcode == -9
         assert "killed by signal 9" in death.cause
         # the output of the attempt that died does not count, and the replacement has the slot's names
-        names = {f"{slot.name} {slot.name.partition('-')[2]} {index}" for index, slot in enumerate(emp.proc_list)}
+        names = {
+            f"{slot.name} {slot.name.partition('-')[2]} {index}" for index, slot in enumerate(emp.proc_list)
+        }
         assert results[50].value[0] in names
         after = {(slot.name, slot.pid) for slot in emp.proc_list}
         assert {name for name, _ in before} == {name for name, _ in after}

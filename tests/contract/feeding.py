@@ -215,7 +215,9 @@ def a_source_that_raises_ends_its_feed(shared: Shared) -> None:
 
     feed, other = shared.feed(rows(), rows_max=10), shared.feed(range(100), rows_max=10)
     results: list[Any] = []
-    with pytest.raises(eisenmp.FeedError, match=r"OSError: the disk is gone at row 25, in ticket 2") as caught:
+    with pytest.raises(
+        eisenmp.FeedError, match=r"OSError: the disk is gone at row 25, in ticket 2"
+    ) as caught:
         for result in feed.in_order():
             results.extend(result.value)
     assert results == list(range(20))

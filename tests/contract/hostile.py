@@ -11,13 +11,13 @@ from typing import Any
 import eisenmp
 from eisenmp import ToolBox
 
-READS = "import sys; open(sys.argv[1]).read()"
+READS = "import sys; sys.stdin.read()"
 
 
 def start(fifo: str, **options: Any) -> int:
     """A process that lives until nobody holds the FIFO open; its output is the worker's."""
-    command = [sys.executable, "-S", "-c", READS, fifo]
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
+    with open(fifo) as held:
+        child = subprocess.Popen([sys.executable, "-S", "-c", READS], stdin=held, **options)
     child.returncode = 0  # nobody waits for it here
     return child.pid
 
@@ -62,4 +62,5 @@ def becomes_another(toolbox: ToolBox, rows: Any) -> str:
     if path.exists():
         return "again"
     path.write_text("")
-    os.execv(sys.executable, [sys.executable, "-S", "-c", READS, rows[0]])
+    os.dup2(os.open(rows[0], os.O_RDONLY), 0)
+    os.execv(sys.executable, [sys.executable, "-S", "-c", READS])

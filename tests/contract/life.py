@@ -60,7 +60,10 @@ def a_watchdog_restarts_a_wedged_worker(engine: Contestant) -> None:
 
 @own
 def a_worker_that_leaves_is_not_called_again(engine: Contestant) -> None:
-    with pytest.raises(eisenmp.EisenmpError, match="all workers have left"), engine.mp("leaves_at_once") as emp:
+    with (
+        pytest.raises(eisenmp.EisenmpError, match="all workers have left"),
+        engine.mp("leaves_at_once") as emp,
+    ):
         list(emp.feed(range(10)))
 
 

@@ -21,7 +21,10 @@ def lines_arrive_whole_under_the_name_of_the_worker(engine: Contestant) -> None:
     assert {line.partition(" | ")[0] for line in lines} <= names
     counted = Counter(line.partition(" | ")[2] for line in lines)
     expected = [
-        f"w{number}-{mark}-{line}-{'x' * 40}-end" for number in range(4) for mark in "ab" for line in range(50)
+        f"w{number}-{mark}-{line}-{'x' * 40}-end"
+        for number in range(4)
+        for mark in "ab"
+        for line in range(50)
     ]
     assert counted == Counter(expected)
 
@@ -31,9 +34,16 @@ def output_past_python_arrives_too(engine: Contestant) -> None:
     shown = io.StringIO()
     with redirect_stderr(shown), engine.mp(rows_max=1, procs_max=1) as emp:
         name = emp.proc_list[0].name
-        rows = [("say_raw", "two\nlines\n"), ("say_raw", "a half "), ("say_raw", "line\n"), ("say_raw", "the rest")]
+        rows = [
+            ("say_raw", "two\nlines\n"),
+            ("say_raw", "a half "),
+            ("say_raw", "line\n"),
+            ("say_raw", "the rest"),
+        ]
         assert len(list(emp.feed(rows))) == 4
-    assert shown.getvalue() == "".join(f"{name} | {line}\n" for line in ("two", "lines", "a half line", "the rest"))
+    assert shown.getvalue() == "".join(
+        f"{name} | {line}\n" for line in ("two", "lines", "a half line", "the rest")
+    )
 
 
 @own_process

@@ -19,13 +19,12 @@ def lives_on(emp: eisenmp.Mp, how: str, fifo: str) -> None:
     emp.feed([("wait", "gate", "told") if how == "waits" else ("wedge", "told")] * 2)
     for _ in range(2):
         told.get()
-    if not os.fork():
-        os.close(1)
-        with open(fifo) as file:
-            file.read()
-        os._exit(0)
-    print(*(slot.pid for slot in emp.proc_list), flush=True)
     with open(fifo) as file:
+        if not os.fork():
+            os.close(1)
+            file.read()
+            os._exit(0)
+        print(*(slot.pid for slot in emp.proc_list), flush=True)
         file.read()
 
 

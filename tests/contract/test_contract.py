@@ -38,9 +38,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Shared]:
         yield manager
 
 
-@pytest.mark.parametrize(
-    ("shared", "behaviour"), cases(shares=True), indirect=["shared"], scope="module"
-)
+@pytest.mark.parametrize(("shared", "behaviour"), cases(shares=True), indirect=["shared"], scope="module")
 def test_of_the_shared_manager(shared: Shared, behaviour: Behaviour) -> None:
     shared.run(behaviour)
 

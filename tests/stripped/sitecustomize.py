@@ -8,10 +8,9 @@ from __future__ import annotations
 import _signal
 import _socket
 import os
+import posix
 import select
 import sys
-
-import posix
 
 for name in (
     "fork", "forkpty", "memfd_create", "pidfd_open", "posix_spawn", "posix_spawnp", "sched_getaffinity",

@@ -63,7 +63,11 @@ def test_messages_arrive_byte_by_byte(messages: list[Message]) -> None:
 
 
 def test_a_large_body_ends_in_the_middle_of_what_came() -> None:
-    messages = [Message(1, body=b"a" * (SMALL + 10)), Message(2, body=b"b"), Message(3, body=b"c" * (SMALL + 1))]
+    messages = [
+        Message(1, body=b"a" * (SMALL + 10)),
+        Message(2, body=b"b"),
+        Message(3, body=b"c" * (SMALL + 1)),
+    ]
     data, reader = joined(messages), FrameReader()
     for cut in (HEADER_SIZE, HEADER_SIZE + 1, SMALL, SMALL + HEADER_SIZE + 10, SMALL + HEADER_SIZE + 11):
         assert reader.feed(data[:cut]) + reader.feed(data[cut:]) == messages

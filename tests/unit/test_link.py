@@ -181,7 +181,9 @@ def test_a_closed_poller_may_be_woken(system: str) -> None:
 # which path
 
 
-@pytest.mark.parametrize(("value", "portable"), [("1", True), ("yes", True), ("0", False), ("", False), ("off", False)])
+@pytest.mark.parametrize(
+    ("value", "portable"), [("1", True), ("yes", True), ("0", False), ("", False), ("off", False)]
+)
 def test_the_environment_chooses_the_portable_path(
     value: str, portable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

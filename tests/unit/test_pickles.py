@@ -53,7 +53,9 @@ def test_the_part_that_is_the_reason_is_named(obj: object, path: str) -> None:
 
 
 def test_keys_and_items_of_sets_are_named_too() -> None:
-    with pytest.raises(Unpicklable, match=r"^row\.key\(RefusingKey\(\)\) cannot be pickled: ZeroDivisionError: no way"):
+    with pytest.raises(
+        Unpicklable, match=r"^row\.key\(RefusingKey\(\)\) cannot be pickled: ZeroDivisionError: no way"
+    ):
         dumps({RefusingKey(): 1}, "row")
     with pytest.raises(Unpicklable, match=r"^row\.item\(RefusingKey\(\)\) cannot be pickled"):
         dumps({1, RefusingKey()}, "row")

@@ -99,7 +99,7 @@ def test_a_queue_is_the_one_of_who_unpickles_it(folder: Path) -> None:
 
 
 def test_a_worker_that_is_killed_stops_at_its_next_word(folder: Path) -> None:
-    with inline(folder, "kills_itself", procs_max=1) as emp:
+    with inline(folder, "kills_itself", procs_max=1, retries={"death": 1000}) as emp:
         deaths: list[Any] = []
         emp.on(events.WorkerDied, deaths.append)
         emp.queue("gate")

@@ -11,6 +11,7 @@ import sys
 from _socket import socket as Socket
 
 from ..core import messages as m
+from ..errors import Stopped
 from ..wire import platform
 from ..wire.frames import HEADER_SIZE, first_header
 from ..wire.link import Link
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
+    from threading import ExceptHookArgs
     from types import ModuleType
     from typing import Any, TextIO
 
@@ -86,11 +88,24 @@ def work(
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: part(host, stdout, stderr))
     name_process(spec.name)
+    expect_stop(host)
     try:
         started = host.run()
     finally:
         leave(host, stdout, stderr)
     return 0 if started else 3
+
+
+def expect_stop(host: Host) -> None:
+    """A thread that waits in a get when the manager stops has not failed: it ends without a traceback."""
+    threading = sys.modules["threading"]
+    show = vars(threading)["excepthook"]
+
+    def excepthook(arguments: ExceptHookArgs) -> None:
+        if not (host.channel.stopping and issubclass(arguments.exc_type, Stopped)):
+            show(arguments)
+
+    vars(threading)["excepthook"] = excepthook
 
 
 def leave(host: Host, *streams: LineStream) -> None:

@@ -26,7 +26,7 @@ def import_failure(source: loader.Source, error: BaseException) -> LoadError:
     import traceback
     from importlib import import_module
 
-    machinery = (loader.__file__, import_module.__code__.co_filename, "<frozen importlib")
+    machinery = (loader.__file__, unguarded.__file__, import_module.__code__.co_filename, "<frozen importlib")
     trace = error.__traceback__
     while trace is not None and _file(trace).startswith(machinery):
         trace = trace.tb_next

@@ -1,6 +1,10 @@
-"""What a worker makes of multiprocessing objects that came with its variables; imported only by their pickles."""
+"""What a worker makes of multiprocessing objects in its variables; imported only by their pickles."""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Inherited:
@@ -14,14 +18,18 @@ class Inherited:
         return self.descriptor
 
 
-def with_tracker(descriptor: int, variables: object) -> object:
-    """The variables; segments and semaphores that they name stay in the care of the manager's tracker.
+def adopt_tracker(descriptor: int) -> None:
+    """What is unpickled after this is in the care of the manager's tracker of segments and semaphores.
 
     One of this process would unlink them when the process ends.
     """
     from multiprocessing import resource_tracker
 
-    tracker = resource_tracker._resource_tracker
+    tracker: Any = resource_tracker._resource_tracker
     if tracker._fd is None:
         tracker._fd = descriptor
+
+
+def after(adopted: None, variables: object) -> object:
+    """The variables, which are unpickled after the first argument."""
     return variables

@@ -74,7 +74,7 @@ class WorkerQueue:
         self.put(obj, block=False)
 
     def empty(self) -> bool:
-        """Whether a get would wait. True comes after up to 10 ms, so that polling loops do not burn a core."""
+        """Whether a get would wait. True comes after 10 ms, so that polling loops do not burn a core."""
         return self._channel.empty(self._name.number, MOMENT)
 
     def full(self) -> bool:

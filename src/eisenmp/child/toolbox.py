@@ -125,7 +125,9 @@ class ToolBox:
                 return worker_queue(self._channel, known, self._manager)
         raise QueueUnknown(f"there is no queue {name!r}")
 
-    def next_chunk(self, queue: WorkerQueue | str | None = None, timeout: float | None = None) -> Chunk | None:
+    def next_chunk(
+        self, queue: WorkerQueue | str | None = None, timeout: float | None = None
+    ) -> Chunk | None:
         """The next chunk, as `Chunk(ticket, rows)`; None once the manager is ending.
 
         `queue`: by default `mp_input_q`. Raises TimeoutError after `timeout` seconds.
@@ -155,7 +157,9 @@ class ToolBox:
         else:
             lease = current.lease if current is not None else 0
         if not lease:
-            raise ValueError(f"no chunk {'' if ticket is None else ticket.header + ' '}was taken in this cycle")
+            raise ValueError(
+                f"no chunk {'' if ticket is None else ticket.header + ' '}was taken in this cycle"
+            )
         channel.output(lease, value)
 
     def progress(self, rows: int) -> None:

@@ -63,7 +63,8 @@ class QueueNames:
             raise TypeError(f"maxsize of queue {name!r} must be a whole number, not {maxsize!r}")
         full = full_name(name, category)
         taken = full in self._by_name or any(
-            full == entry.short or (category is not None and category == entry.name)
+            full == entry.short
+            or (category is not None and category == entry.name)
             or (category is None and full == entry.category)
             for entry in self._by_index
         )

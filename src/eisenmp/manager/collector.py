@@ -67,7 +67,9 @@ class Collector:
             try:
                 call(*arguments)
             except Exception as error:  # a user's object may raise when it is unpickled or printed
-                _show(f"eisenmp: a message of a worker could not be shown: {type(error).__name__}: {error}", 2)
+                _show(
+                    f"eisenmp: a message of a worker could not be shown: {type(error).__name__}: {error}", 2
+                )
             with self._lock:
                 self._pending -= 1
                 idle = self._pending == 0

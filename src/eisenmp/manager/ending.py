@@ -42,6 +42,6 @@ def join_feeders(feeders: list[Feeder]) -> list[Feeder]:
                 f"the generator of queue {feeder.feed.queue.name!r} does not return from next(): "
                 "its thread is left behind",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
     return [feeder for feeder in feeders if feeder.thread.is_alive()]

@@ -8,7 +8,7 @@ from threading import Lock
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, ClassVar
 
 BOX_MAX = 1000  #: messages that a box of 1.0 keeps: the newest; 1.0 kept all and filled the memory
 
@@ -23,7 +23,7 @@ class Result:
     a new dict when a manager starts and no other is alive; an empty one stays, since programs may hold it.
     """
 
-    result_dict: dict[str, list[tuple[str, Any]]] = {}
+    result_dict: ClassVar[dict[str, list[tuple[str, Any]]]] = {}
 
     def result_dict_update(self, key: str, id_result: tuple[str, Any]) -> None:
         """Append one (ticket id, row) under the key."""
@@ -84,9 +84,10 @@ class Boxes:
         self.info_q_box[self._informed] = message
         self.info_q_box.pop(self._informed - BOX_MAX, None)
         self._informed += 1
-        if isinstance(message, list | tuple) and len(message) > 1 and isinstance(message[0], str):
-            if message[0].startswith("PERF_HEADER_ETA") and isinstance(message[1], int | float):
-                self.rows_reported += int(message[1])
+        if isinstance(message, list | tuple) and len(message) > 1:
+            head, count = message[0], message[1]
+            if str(head).startswith("PERF_HEADER_ETA") and isinstance(count, int | float):
+                self.rows_reported += int(count)
 
     def output(self, message: Any) -> None:
         self.output_q_box[self._outputs] = message

@@ -25,8 +25,8 @@ from .feed import Feed
 from .feeder import Feeder
 from .legacy import Boxes
 from .queue import Queue
-from .variables import pack_variables
 from .subscribers import Subscribers
+from .variables import pack_variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ class Mp(Door):
         """Start the workers and return at once.
 
         The attributes are the door of 1.0: `emp.start(**modConf.__dict__)`. Its upper-case names are
-        settings, everything else goes to the toolbox. Raises SettingsError and LoadError before any process starts.
+        settings, everything else goes to the toolbox. Raises SettingsError and LoadError before any
+        process starts.
         """
         check_start()
         if self._started and not self._ended:
@@ -264,7 +265,14 @@ class Mp(Door):
         for feed in feeds:
             feed.fail(Stopped("the manager was stopped"))
         dispatcher.pump.interrupt()
-        end_workers(self._crew, self.engine, dispatcher.pump, grace)
+        try:
+            end_workers(self._crew, self.engine, dispatcher.pump, grace)
+        finally:
+            self._clean_up()
+
+    def _clean_up(self) -> None:
+        """Whatever happened before: no process, thread or descriptor is left."""
+        dispatcher = self.dispatcher
         self._feeders = join_feeders(self._feeders)
         self._print_end()
         self._end_progress()
@@ -388,7 +396,7 @@ class Mp(Door):
         with dispatcher.lock:
             if dispatcher.error is not None:
                 raise dispatcher.error
-            if self._crew.slots and self._crew.finished:
+            if self._crew.slots and self._crew.over:
                 raise EisenmpError("all workers have left: nobody would take the rows")
             dispatcher.feeds[feed.number] = feed
             if not listed:

@@ -73,7 +73,12 @@ def share_main(sources: Iterable[Source]) -> None:
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
     for source in sources:
-        if main is not None and file and source.kind == "file" and os.path.realpath(file) == os.path.realpath(source.path):
+        if (
+            main is not None
+            and file
+            and source.kind == "file"
+            and os.path.realpath(file) == os.path.realpath(source.path)
+        ):
             sys.modules.setdefault(source.module, main)
 
 

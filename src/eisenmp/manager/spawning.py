@@ -9,10 +9,11 @@ A semaphore of a 'fork' context has no name. It is given one, as long as nobody 
 from __future__ import annotations
 
 import os
+from _pickle import PicklingError
 from io import BytesIO
 
-from ..child.inherited import Inherited, with_tracker
-from ..wire.pickles import MAIN, PROTOCOL, PicklingError, Unpicklable, blame
+from ..child.inherited import Inherited, adopt_tracker, after
+from ..wire.pickles import MAIN, PROTOCOL, Unpicklable, blame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ class Spawning:
 
     def duplicate_for_child(self, descriptor: int) -> int:
         """A copy, kept for workers that start later: the program may close its own."""
-        import fcntl
+        from ..engine.process import high
 
-        kept: int = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+        kept = high(os.dup(descriptor))
         self.descriptors.append(kept)
         return kept
 
@@ -53,10 +54,11 @@ def dumps_inherited(obj: Any, what: str) -> tuple[bytes, tuple[int, ...]]:
 
     The caller closes the descriptors in the end. Raises Unpicklable that names the path.
     """
-    from multiprocessing import context, resource_tracker
+    from importlib import import_module
 
+    context: Any = import_module("multiprocessing.context")
     spawning = Spawning()
-    tracked = Tracked(obj, spawning) if resource_tracker._resource_tracker._fd is not None else obj
+    tracked = Tracked(obj, spawning) if tracker_runs() else obj
     context.set_spawning_popen(spawning)
     try:
         body = _dumps(tracked, spawning)
@@ -70,57 +72,73 @@ def dumps_inherited(obj: Any, what: str) -> tuple[bytes, tuple[int, ...]]:
 
 
 class Tracked:
-    """The variables, with the descriptor of the resource tracker before them."""
+    """The variables, behind the resource tracker."""
 
     def __init__(self, variables: Any, spawning: Spawning) -> None:
         self._variables = variables
+        self._tracker = Tracker(spawning)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return after, (self._tracker, self._variables)
+
+
+class Tracker:
+    """The resource tracker of this process, for the one that unpickles it."""
+
+    def __init__(self, spawning: Spawning) -> None:
         self._spawning = spawning
 
     def __reduce__(self) -> tuple[Any, ...]:
         from multiprocessing import resource_tracker
 
-        descriptor = self._spawning.duplicate_for_child(resource_tracker.getfd())
-        return with_tracker, (descriptor, self._variables)
+        descriptor: Any = resource_tracker.getfd()
+        return adopt_tracker, (self._spawning.duplicate_for_child(descriptor),)
+
+
+def tracker_runs() -> bool:
+    """Whether this process has a tracker of shared memory and named semaphores."""
+    from multiprocessing import resource_tracker
+
+    tracker: Any = resource_tracker._resource_tracker
+    return tracker._fd is not None
 
 
 def _dumps(obj: Any, spawning: Spawning) -> bytes:
     from multiprocessing.reduction import ForkingPickler
 
-    class Pickler(ForkingPickler):
-        def reducer_override(self, part: Any) -> Any:
-            _prepare(part)
-            return NotImplemented
-
-    buffer = BytesIO()
     try:
-        Pickler(buffer, PROTOCOL).dump(obj)
+        body = _dump(obj, ForkingPickler)
     except (PicklingError, AttributeError) as error:
         if "__main__" not in str(error):
             raise
     else:
-        body = buffer.getvalue()
         if MAIN not in body:
             return body
+    # with something in it that is defined in the program, which workers do not import
+    from cloudpickle import Pickler
+
     spawning.close()
-    return _dumps_by_value(obj)
+    return _dump(obj, Pickler)
 
 
-def _dumps_by_value(obj: Any) -> bytes:
-    """The same for variables with something in them that is defined in `__main__`."""
+def _dump(obj: Any, kind: Any) -> bytes:
     from collections import ChainMap
     from multiprocessing.reduction import ForkingPickler
 
-    import cloudpickle
-
-    class Pickler(cloudpickle.Pickler):
-        dispatch_table = ChainMap(ForkingPickler._extra_reducers, cloudpickle.Pickler.dispatch_table)
-
-        def reducer_override(self, part: Any) -> Any:
-            _prepare(part)
-            return super().reducer_override(part)
-
+    if kind is not ForkingPickler:
+        # that one takes care of it in its __init__
+        reducers = ChainMap(vars(ForkingPickler)["_extra_reducers"], kind.dispatch_table)
+        kind = type("Pickler", (kind,), {"dispatch_table": reducers})
     buffer = BytesIO()
-    Pickler(buffer, PROTOCOL).dump(obj)
+    pickler = kind(buffer, PROTOCOL)
+    inner = getattr(pickler, "reducer_override", None)
+
+    def reducer_override(part: Any) -> Any:
+        _prepare(part)
+        return NotImplemented if inner is None else inner(part)
+
+    pickler.reducer_override = reducer_override
+    pickler.dump(obj)
     return buffer.getvalue()
 
 

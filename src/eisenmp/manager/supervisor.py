@@ -85,7 +85,7 @@ class Supervisor:
             self._all_gone()
 
     def _handle_with_care(self, wid: int) -> None:
-        """Workers report chunks of microseconds together, so that the wrong one may be blamed, but only once."""
+        """Workers report chunks of microseconds together: the wrong one may be blamed, but only once."""
         worker = self._dispatcher.ledger.workers.get(wid)
         for parcel in worker.leases.values() if worker is not None else ():
             if parcel.feed:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from _pickle import PicklingError
+from _pickle import PicklingError, loads
 from _pickle import dumps as _dumps
-from _pickle import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +68,9 @@ def by_value(obj: Any, what: str = "object") -> bytes:
         from cloudpickle import dumps as pickle
     except ImportError as error:
         raise Unpicklable(
-            f"{what} has something in it that is defined in __main__, which workers do not import: sending it "
-            "takes the library cloudpickle, which is not installed; install it, or define it in a module"
+            f"{what} has something in it that is defined in __main__, which workers do not import: "
+            "sending it takes the library cloudpickle, which is not installed; install it, "
+            "or define it in a module"
         ) from error
     try:
         body: bytes = pickle(obj, PROTOCOL)
@@ -80,7 +80,9 @@ def by_value(obj: Any, what: str = "object") -> bytes:
     return body
 
 
-def blame(obj: Any, what: str, error: BaseException, pickle: Callable[..., bytes] = _dumps) -> tuple[str, str]:
+def blame(
+    obj: Any, what: str, error: BaseException, pickle: Callable[..., bytes] = _dumps
+) -> tuple[str, str]:
     """The path to the smallest part of `obj` that cannot be pickled, and the reason."""
     path = what
     for _ in range(DEPTH_MAX):

@@ -24,7 +24,7 @@ def calc_average(toolbox):
     del toolbox.NEXT_LIST[0]
     lst = toolbox.NEXT_LIST
     STOP_MSG = toolbox.STOP_MSG
-    tbl_flt = [float(num) for num in lst if str(num) and 'nan' not in str(num) and num != STOP_MSG]
+    tbl_flt = [float(num) for num in lst if str(num) and "nan" not in str(num) and num != STOP_MSG]
     average = sum(tbl_flt) / len(tbl_flt) if len(tbl_flt) else 0
     header = toolbox.OUTPUT_HEADER + toolbox.INPUT_HEADER
     toolbox.mp_output_q.put([header, average])

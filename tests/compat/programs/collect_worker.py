@@ -2,7 +2,7 @@
 
 
 def worker(toolbox):
-    queue = getattr(toolbox, getattr(toolbox, 'read_q', 'mp_input_q'))
+    queue = getattr(toolbox, getattr(toolbox, "read_q", "mp_input_q"))
     lst = queue.get()
     rows = [row for row in lst[1:] if row != toolbox.STOP_MSG]
     toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + lst[0], rows])

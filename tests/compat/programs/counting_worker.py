@@ -8,6 +8,6 @@ def worker(toolbox):
     calls += 1
     lst = toolbox.mp_input_q.get()
     toolbox.num_lists += 1
-    toolbox.own = getattr(toolbox, 'own', 0) + 1
+    toolbox.own = getattr(toolbox, "own", 0) + 1
     toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + lst[0], (calls, toolbox.num_lists, toolbox.own)])
     return toolbox.STOP_MSG not in lst

@@ -5,13 +5,13 @@ import sys
 
 import eisenmp
 
-dir_name = os.path.dirname(os.path.abspath(__file__)) if '__file__' in globals() else os.getcwd()
+dir_name = os.path.dirname(os.path.abspath(__file__)) if "__file__" in globals() else os.getcwd()
 
 
 class ModuleConfiguration:
     first_module = {
-        'WORKER_PATH': os.path.join(dir_name, 'exact_worker.py'),
-        'WORKER_REF': 'worker',
+        "WORKER_PATH": os.path.join(dir_name, "exact_worker.py"),
+        "WORKER_REF": "worker",
     }
 
     def __init__(self):
@@ -21,6 +21,8 @@ class ModuleConfiguration:
 
 
 emp = eisenmp.Mp()
-emp.queue_cust_dict_std_create(('mp_blue_q', 1))
+emp.queue_cust_dict_std_create(("mp_blue_q", 1))
 emp.start(**ModuleConfiguration().__dict__)
-emp.run_q_feeder(generator=(int(argument) for argument in sys.argv[1:]), input_q=emp.queue_cust_dict_std['mp_blue_q'])
+emp.run_q_feeder(
+    generator=(int(argument) for argument in sys.argv[1:]), input_q=emp.queue_cust_dict_std["mp_blue_q"]
+)

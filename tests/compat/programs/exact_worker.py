@@ -5,14 +5,14 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 def worker(toolbox):
     port = toolbox.mp_blue_q.get()[1]
-    server = make_server('localhost', port, app(port), server_class=ReusedPort, handler_class=Silent)
-    toolbox.mp_print_q.put(f'serves {port}')
+    server = make_server("localhost", port, app(port), server_class=ReusedPort, handler_class=Silent)
+    toolbox.mp_print_q.put(f"serves {port}")
     server.serve_forever()
 
 
 def app(port):
     def answer(environ, start_response):
-        start_response('200 OK', [])
+        start_response("200 OK", [])
         return [str(port).encode()]
 
     return answer

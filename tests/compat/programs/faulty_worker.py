@@ -7,19 +7,21 @@ import threading
 
 def rows(toolbox):
     lst = toolbox.mp_input_q.get()
-    toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + lst[0], [row for row in lst[1:] if row != toolbox.STOP_MSG]])
+    toolbox.mp_output_q.put(
+        [toolbox.OUTPUT_HEADER + lst[0], [row for row in lst[1:] if row != toolbox.STOP_MSG]]
+    )
     return toolbox.STOP_MSG not in lst
 
 
 def raises(toolbox):
     lst = toolbox.mp_input_q.get()
     if 2 in lst:
-        raise ZeroDivisionError('no good: 2')
+        raise ZeroDivisionError("no good: 2")
     return toolbox.STOP_MSG not in lst
 
 
 def raises_at_once(toolbox):
-    raise KeyError('nothing was taken')
+    raise KeyError("nothing was taken")
 
 
 def exits(toolbox):

@@ -11,6 +11,8 @@ def worker(toolbox):
 def serve(toolbox):
     while 1:
         lst = toolbox.jobs.get()
-        toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + lst[0], [row for row in lst[1:] if row != toolbox.STOP_MSG]])
+        toolbox.mp_output_q.put(
+            [toolbox.OUTPUT_HEADER + lst[0], [row for row in lst[1:] if row != toolbox.STOP_MSG]]
+        )
         if toolbox.STOP_MSG in lst:
             break

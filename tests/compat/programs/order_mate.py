@@ -2,12 +2,12 @@
 
 import order_log
 
-order_log.said.append('import mate')
+order_log.said.append("import mate")
 
 
 def one(toolbox):
-    order_log.said.append('one')
+    order_log.said.append("one")
 
 
 def two(toolbox):
-    order_log.said.append('two')
+    order_log.said.append("two")

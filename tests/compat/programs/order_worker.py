@@ -2,11 +2,11 @@
 
 import order_log
 
-order_log.said.append('import worker')
+order_log.said.append("import worker")
 
 
 def worker(toolbox):
-    order_log.said.append('worker')
+    order_log.said.append("worker")
     if len(order_log.said) < 7:
         return True
     toolbox.told.put(order_log.said)

@@ -12,10 +12,10 @@ class ModuleConfiguration:
     """Every attribute of an instance reaches the worker."""
 
     first_module = {
-        'WORKER_PATH': os.path.join(os.path.dirname(__file__), 'primes.py'),
-        'WORKER_REF': 'worker_prime',
+        "WORKER_PATH": os.path.join(os.path.dirname(__file__), "primes.py"),
+        "WORKER_REF": "worker_prime",
     }
-    foo = {'WORKER_PATH': 'bar', 'WORKER_REF': 'baz'}
+    foo = {"WORKER_PATH": "bar", "WORKER_REF": "baz"}
 
     def __init__(self):
         self.worker_modules = [
@@ -30,7 +30,7 @@ class ModuleConfiguration:
         self.range_num = 100
         self.INFO_THREAD_MAX = self.range_num
         self.INFO_ENABLE = True
-        self.n = 10 ** 6
+        self.n = 10**6
 
 
 modConf = ModuleConfiguration()
@@ -78,11 +78,10 @@ def calc_prime(toolbox):
     stop_msg = toolbox.STOP_MSG
     prime_lst = [str(n) for n in toolbox.NEXT_LIST if n is not stop_msg and type(n) is int and is_prime(n)]
     header = toolbox.OUTPUT_HEADER + toolbox.INPUT_HEADER
-    result_lst = [header,
-                  prime_lst]
+    result_lst = [header, prime_lst]
     toolbox.mp_output_q.put(result_lst)
     if prime_lst:
-        toolbox.mp_print_q.put(f' ... Result {toolbox.WORKER_NAME} ... Prime {prime_lst}')
+        toolbox.mp_print_q.put(f" ... Result {toolbox.WORKER_NAME} ... Prime {prime_lst}")
 
 
 def is_prime(n):
@@ -91,8 +90,7 @@ def is_prime(n):
 
 def send_eta_data(toolbox):
     toolbox.PERF_CURRENT_ETA = len(toolbox.NEXT_LIST)
-    perf_lst = [toolbox.PERF_HEADER_ETA + toolbox.WORKER_NAME,
-                toolbox.PERF_CURRENT_ETA]
+    perf_lst = [toolbox.PERF_HEADER_ETA + toolbox.WORKER_NAME, toolbox.PERF_CURRENT_ETA]
     toolbox.mp_info_q.put(perf_lst)
 
 
@@ -102,11 +100,11 @@ def main():
     while 1:
         if emp.begin_proc_shutdown:
             break
-        time.sleep(.05)
-    msg_time = 'Prime numbers, Time in sec: ', round(time.perf_counter() - start)
+        time.sleep(0.05)
+    msg_time = "Prime numbers, Time in sec: ", round(time.perf_counter() - start)
     print(msg_time)
     return e_utils.Result.result_dict
 
 
-if __name__ == '__main__':
-    print('RETURNED', main())
+if __name__ == "__main__":
+    print("RETURNED", main())

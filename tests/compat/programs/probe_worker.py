@@ -5,17 +5,19 @@ import os
 
 
 def worker(toolbox):
-    seen = {name: describe(value) for name, value in vars(toolbox).items() if not name.startswith('_')}
-    toolbox.mp_tell_q.put({
-        'toolbox': seen,
-        'kwargs': {name: describe(value) for name, value in toolbox.kwargs.items()},
-        'pid': os.getpid(),
-        'process': multiprocessing.current_process().name,
-        'token_is_stop': 'STOP' == toolbox.STOP_MSG,
-        'q_name_id_lst': [(name, number == id(queue)) for name, number, queue in toolbox.Q_NAME_ID_LST],
-        'same': toolbox.kwargs['user_dict'] is toolbox.user_dict,
-        'verbs': [name for name in ('queue', 'print', 'rng', 'ticket', 'tools') if name in seen],
-    })
+    seen = {name: describe(value) for name, value in vars(toolbox).items() if not name.startswith("_")}
+    toolbox.mp_tell_q.put(
+        {
+            "toolbox": seen,
+            "kwargs": {name: describe(value) for name, value in toolbox.kwargs.items()},
+            "pid": os.getpid(),
+            "process": multiprocessing.current_process().name,
+            "token_is_stop": "STOP" == toolbox.STOP_MSG,
+            "q_name_id_lst": [(name, number == id(queue)) for name, number, queue in toolbox.Q_NAME_ID_LST],
+            "same": toolbox.kwargs["user_dict"] is toolbox.user_dict,
+            "verbs": [name for name in ("queue", "print", "rng", "ticket", "tools") if name in seen],
+        }
+    )
     return False
 
 

@@ -10,9 +10,9 @@ def worker(toolbox):
         return False
     name, arguments = call
     try:
-        answer = ('returned', globals()[name](toolbox, *arguments))
+        answer = ("returned", globals()[name](toolbox, *arguments))
     except Exception as error:
-        answer = ('raised', type(error).__name__)
+        answer = ("raised", type(error).__name__)
     toolbox.replies.put((toolbox.START_SEQUENCE_NUM, answer))
     return True
 
@@ -26,7 +26,7 @@ def on_queue_with(toolbox, queue, method, keywords):
 
 
 def find(toolbox, name):
-    category, _, short = name.rpartition('|')
+    category, _, short = name.rpartition("|")
     return getattr(toolbox, category)[short] if category else getattr(toolbox, short)
 
 
@@ -67,4 +67,4 @@ def on_nested(toolbox, path, method, *arguments):
 
 def reply_into(toolbox, queue, value):
     """Put the value into the queue that comes out of another one."""
-    find(toolbox, queue).get()['reply'].put(value)
+    find(toolbox, queue).get()["reply"].put(value)

@@ -17,8 +17,8 @@ dir_name = os.path.dirname(__file__)
 
 class ModuleConfiguration:
     bruteforce_module = {
-        'worker_path': os.path.join(dir_name, 'salads_worker.py'),
-        'worker_ref': 'worker_entrance',
+        "worker_path": os.path.join(dir_name, "salads_worker.py"),
+        "worker_ref": "worker_entrance",
     }
 
     def __init__(self):
@@ -34,7 +34,7 @@ class ModuleConfiguration:
 
 
 modConf = ModuleConfiguration()
-words_dict = dict.fromkeys(['mango', 'tea', 'eat', 'ate', 'rose', 'sore'])
+words_dict = dict.fromkeys(["mango", "tea", "eat", "ate", "rose", "sore"])
 
 
 def start_raid(salad):
@@ -43,8 +43,8 @@ def start_raid(salad):
     modConf.worker_modules = []
     modConf.worker_modules.append(modConf.bruteforce_module)
     modConf.multi_tool_get = True
-    print(f'\n\t[BRUTE_FORCE]\t{modConf.str_permutation}')
-    generator = (''.join(letters) for letters in itertools.permutations(modConf.str_permutation))
+    print(f"\n\t[BRUTE_FORCE]\t{modConf.str_permutation}")
+    generator = ("".join(letters) for letters in itertools.permutations(modConf.str_permutation))
 
     emp = eisenmp.Mp()
     emp.start(**modConf.__dict__)
@@ -57,12 +57,12 @@ def start_raid(salad):
 def main():
     start = time.perf_counter()
     msg_result = e_utils.Result.result_dict
-    managers = [start_raid(salad) for salad in ['AMGNO', 'AET', 'EORS']]
+    managers = [start_raid(salad) for salad in ["AMGNO", "AET", "EORS"]]
     while not all(emp.begin_proc_shutdown for emp in managers):
-        time.sleep(.05)
-    print(f'bruteforce time: {round((time.perf_counter() - start))}')
+        time.sleep(0.05)
+    print(f"bruteforce time: {round(time.perf_counter() - start)}")
     return msg_result
 
 
-if __name__ == '__main__':
-    print('RETURNED', main())
+if __name__ == "__main__":
+    print("RETURNED", main())

@@ -38,9 +38,9 @@ def brute_force(toolbox):
     result_lst = []
     for str_permutation in toolbox.NEXT_LIST:
         if str_permutation in toolbox.multi_tool:
-            toolbox.mp_print_q.put(f'... proc {toolbox.WORKER_NAME} ... {str_permutation}')
+            toolbox.mp_print_q.put(f"... proc {toolbox.WORKER_NAME} ... {str_permutation}")
             result_lst.append(str_permutation)
-    header = toolbox.OUTPUT_HEADER + toolbox.str_permutation + '_' + toolbox.INPUT_HEADER
+    header = toolbox.OUTPUT_HEADER + toolbox.str_permutation + "_" + toolbox.INPUT_HEADER
     toolbox.mp_output_q.put([header, result_lst])
     return busy
 

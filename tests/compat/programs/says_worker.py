@@ -24,13 +24,13 @@ def rows(toolbox):
 
 def prefixed(toolbox):
     header, lst, busy = take(toolbox)
-    send(toolbox, 'cfhh_' + header, lst)
+    send(toolbox, "cfhh_" + header, lst)
     return busy
 
 
 def own_header(toolbox):
     header, lst, busy = take(toolbox)
-    send(toolbox, 'AUDIO;' + header.split(';')[1] + ';' + toolbox.WORKER_NAME, lst)
+    send(toolbox, "AUDIO;" + header.split(";")[1] + ";" + toolbox.WORKER_NAME, lst)
     return busy
 
 
@@ -43,7 +43,7 @@ def several(toolbox):
 
 def no_ticket(toolbox):
     header, lst, busy = take(toolbox)
-    send(toolbox, 'foo', str(lst))
+    send(toolbox, "foo", str(lst))
     return busy
 
 
@@ -83,7 +83,9 @@ def in_text(toolbox):
 
 def by_equality(toolbox):
     lst = toolbox.mp_input_q.get()
-    send(toolbox, lst[0], [row for row in lst[1:] if not (row == toolbox.STOP_MSG or toolbox.STOP_MSG == row)])
+    send(
+        toolbox, lst[0], [row for row in lst[1:] if not (row == toolbox.STOP_MSG or toolbox.STOP_MSG == row)]
+    )
     return not any(row == toolbox.STOP_MSG for row in lst)
 
 
@@ -96,20 +98,22 @@ def by_identity_and_equality(toolbox):
 
 def literal(toolbox):
     lst = toolbox.mp_input_q.get()
-    send(toolbox, lst[0], [row for row in lst[1:] if row != 'STOP'])
-    return 'STOP' not in lst
+    send(toolbox, lst[0], [row for row in lst[1:] if row != "STOP"])
+    return "STOP" not in lst
 
 
 def tell_list(toolbox):
     lst = toolbox.mp_input_q.get()
-    toolbox.told.put({
-        'list': lst,
-        'kind': type(lst).__name__,
-        'in': toolbox.STOP_MSG in lst,
-        'in_1': toolbox.STOP_MSG in str(lst[1]) if len(lst) > 2 else toolbox.STOP_MSG in lst[1],
-        'literal_in': 'STOP' in lst,
-        'literal_in_1': 'STOP' in str(lst[1]),
-    })
+    toolbox.told.put(
+        {
+            "list": lst,
+            "kind": type(lst).__name__,
+            "in": toolbox.STOP_MSG in lst,
+            "in_1": toolbox.STOP_MSG in str(lst[1]) if len(lst) > 2 else toolbox.STOP_MSG in lst[1],
+            "literal_in": "STOP" in lst,
+            "literal_in_1": "STOP" in str(lst[1]),
+        }
+    )
     return False
 
 
@@ -124,23 +128,23 @@ def tell_or_empty(toolbox):
     try:
         lst = toolbox.mp_input_q.get(timeout=0.2)
     except queue.Empty:
-        lst = 'Empty'
+        lst = "Empty"
     toolbox.told.put(lst)
     return False
 
 
 def print_things(toolbox):
     busy = take(toolbox)[2]
-    for thing in {'a': [1, 2]}, 'line one\n  line two', ('a tuple', 1), None:
+    for thing in {"a": [1, 2]}, "line one\n  line two", ("a tuple", 1), None:
         toolbox.mp_print_q.put(thing)
     return busy
 
 
 def print_blocks(toolbox):
     header, _, busy = take(toolbox)
-    block = f'block {header} {toolbox.WORKER_NAME}'
-    if not header.startswith('OUTPUT'):
-        toolbox.mp_print_q.put('\n'.join([block, *(f'  {part} of {block}' for part in range(3))]))
+    block = f"block {header} {toolbox.WORKER_NAME}"
+    if not header.startswith("OUTPUT"):
+        toolbox.mp_print_q.put("\n".join([block, *(f"  {part} of {block}" for part in range(3))]))
     return busy
 
 
@@ -160,16 +164,16 @@ def flood(toolbox):
     header, lst, busy = take(toolbox)
     for row in lst:
         toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + header, row])
-        toolbox.mp_print_q.put('.')
+        toolbox.mp_print_q.put(".")
         toolbox.mp_info_q.put([toolbox.PERF_HEADER_ETA, 1])
     if not busy:
-        toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + header, 'last'])
-        toolbox.mp_info_q.put(['last', 1])
-        toolbox.mp_print_q.put('last')
+        toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + header, "last"])
+        toolbox.mp_info_q.put(["last", 1])
+        toolbox.mp_print_q.put("last")
     return busy
 
 
 def dotted(toolbox):
     header, lst, busy = take(toolbox)
-    send(toolbox, header, [f'... proc {toolbox.WORKER_NAME} ... {word}' for word in lst])
+    send(toolbox, header, [f"... proc {toolbox.WORKER_NAME} ... {word}" for word in lst])
     return busy

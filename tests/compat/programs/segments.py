@@ -12,34 +12,34 @@ dir_name = os.path.dirname(os.path.abspath(__file__))
 
 class ModuleConfiguration:
     first_module = {
-        'WORKER_PATH': os.path.join(dir_name, 'segments_worker.py'),
-        'WORKER_REF': 'worker',
+        "WORKER_PATH": os.path.join(dir_name, "segments_worker.py"),
+        "WORKER_REF": "worker",
     }
 
     def __init__(self, proxy, lock, segment):
         self.worker_modules = [self.first_module]
         self.PROCS_MAX = 1
         self.proxy = proxy
-        self.deep = [{'lock': lock}]
+        self.deep = [{"lock": lock}]
         self.segment = segment
 
 
 def main():
     segment = shared_memory.SharedMemory(create=True, size=64)
-    with multiprocessing.get_context('spawn').Manager() as server:
+    with multiprocessing.get_context("spawn").Manager() as server:
         proxy = server.dict()
-        lock = multiprocessing.get_context('spawn').Lock()
+        lock = multiprocessing.get_context("spawn").Lock()
         emp = eisenmp.Mp()
-        emp.queue_cust_dict_std_create(('turns', 1), ('up', 1))
+        emp.queue_cust_dict_std_create(("turns", 1), ("up", 1))
         emp.start(**ModuleConfiguration(proxy, lock, segment).__dict__)
-        pid = emp.queue_cust_dict_std['up'].get()
+        pid = emp.queue_cust_dict_std["up"].get()
         for turn in range(3):
-            emp.queue_cust_dict_std['turns'].put(turn)
+            emp.queue_cust_dict_std["turns"].put(turn)
             # it says so again when it is called again: the turn is done
-            assert emp.queue_cust_dict_std['up'].get() == pid
+            assert emp.queue_cust_dict_std["up"].get() == pid
             os.kill(pid, signal.SIGKILL)
-            pid = emp.queue_cust_dict_std['up'].get()
-        emp.queue_cust_dict_std['turns'].put(None)
+            pid = emp.queue_cust_dict_std["up"].get()
+        emp.queue_cust_dict_std["turns"].put(None)
         while not emp.begin_proc_shutdown:
             pass
         emp.join()
@@ -52,5 +52,5 @@ def main():
     return result
 
 
-if __name__ == '__main__':
-    print('RETURNED', main())
+if __name__ == "__main__":
+    print("RETURNED", main())

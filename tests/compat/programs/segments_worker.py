@@ -6,7 +6,7 @@ def worker(toolbox):
     turn = toolbox.turns.get()
     if turn is None:
         return False
-    with toolbox.deep[0]['lock']:
+    with toolbox.deep[0]["lock"]:
         toolbox.proxy[turn] = toolbox.START_SEQUENCE_NUM
         toolbox.segment.buf[turn] = turn + 1
     return True

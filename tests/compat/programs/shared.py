@@ -6,7 +6,6 @@ import sys
 import time
 
 import eisenmp
-import eisenmp.utils.eisenmp_utils as e_utils
 
 dir_name = os.path.dirname(os.path.abspath(__file__))
 context = multiprocessing.get_context(sys.argv[1]) if len(sys.argv) > 1 else multiprocessing
@@ -22,8 +21,8 @@ class Bundle:
 
 class ModuleConfiguration:
     first_module = {
-        'WORKER_PATH': os.path.join(dir_name, 'shared_worker.py'),
-        'WORKER_REF': 'worker',
+        "WORKER_PATH": os.path.join(dir_name, "shared_worker.py"),
+        "WORKER_REF": "worker",
     }
 
     def __init__(self):
@@ -31,10 +30,10 @@ class ModuleConfiguration:
         self.PROCS_MAX = 2
         self.RESULTS_STORE = True
         self.orders = context.Queue()
-        self.nested = {'answers': [context.SimpleQueue()], 'lock': context.Lock()}
+        self.nested = {"answers": [context.SimpleQueue()], "lock": context.Lock()}
         self.event = context.Event()
-        self.counter = context.Value('i', 0)
-        self.numbers = context.Array('d', 4)
+        self.counter = context.Value("i", 0)
+        self.numbers = context.Array("d", 4)
         self.receiver, self.sender = context.Pipe(duplex=False)
         self.bundle = Bundle()
 
@@ -48,11 +47,11 @@ for order in range(20):
 modConf.orders.put(None)
 modConf.orders.put(None)
 emp.run_q_feeder(generator=iter([]))
-answers = sorted(modConf.nested['answers'][0].get() for _ in range(20))
+answers = sorted(modConf.nested["answers"][0].get() for _ in range(20))
 modConf.event.set()
 while not emp.begin_proc_shutdown:
-    time.sleep(.05)
+    time.sleep(0.05)
 emp.join()
 said = sorted(modConf.receiver.recv() for _ in range(2))
 with modConf.counter.get_lock():
-    print('RETURNED', (answers, modConf.counter.value, list(modConf.numbers), said))
+    print("RETURNED", (answers, modConf.counter.value, list(modConf.numbers), said))

@@ -4,27 +4,25 @@ import threading
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 color_dict = {
-    'BLUE': '\033[1;34;48m',
-    'YELLOW': '\033[1;33;48m',
-    'END': '\033[1;37;0m',
+    "BLUE": "\033[1;34;48m",
+    "YELLOW": "\033[1;33;48m",
+    "END": "\033[1;37;0m",
 }
 
 
 def worker(toolbox):
-    proc_start_num = toolbox.kwargs['START_SEQUENCE_NUM']
+    proc_start_num = toolbox.kwargs["START_SEQUENCE_NUM"]
     port, col = 0, None
     if proc_start_num in toolbox.blue_lst:
-        col = color_dict['BLUE']
+        col = color_dict["BLUE"]
         port = blue_q_get(toolbox)[1]
     if proc_start_num in toolbox.yellow_lst:
-        col = color_dict['YELLOW']
+        col = color_dict["YELLOW"]
         port = yellow_q_get(toolbox)[1]
 
     app_factory = create_app(toolbox, port)
-    threading.Thread(
-        target=lambda: app_factory.serve_forever()
-    ).start()
-    msg = col + f'WORKER_MSG worker: {toolbox.WORKER_ID} server port: {port}' + color_dict['END']
+    threading.Thread(target=lambda: app_factory.serve_forever()).start()
+    msg = col + f"WORKER_MSG worker: {toolbox.WORKER_ID} server port: {port}" + color_dict["END"]
     toolbox.mp_print_q.put(msg)
     return False
 
@@ -45,11 +43,11 @@ def yellow_q_get(toolbox):
 
 def create_app(toolbox, port):
     def app(environ, start_response):
-        start_response('200 OK', [])
-        toolbox.mp_print_q.put(f'page of port {port}')
-        return [f'{toolbox.START_SEQUENCE_NUM} {port}'.encode()]
+        start_response("200 OK", [])
+        toolbox.mp_print_q.put(f"page of port {port}")
+        return [f"{toolbox.START_SEQUENCE_NUM} {port}".encode()]
 
-    return make_server('localhost', port, app, server_class=ReusedPort, handler_class=Silent)
+    return make_server("localhost", port, app, server_class=ReusedPort, handler_class=Silent)
 
 
 class ReusedPort(WSGIServer):

@@ -9,7 +9,7 @@ def worker_entrance(toolbox):
     if toolbox.WORKER_ID % 2:
         audio_chunk_lst = batch_7_audio_get(toolbox)
         video_chunk_lst = batch_7_video_get(toolbox)
-    print(f'....{toolbox.WORKER_ID} {audio_chunk_lst} {video_chunk_lst}')
+    print(f"....{toolbox.WORKER_ID} {audio_chunk_lst} {video_chunk_lst}")
 
     busy = template_worker(toolbox, audio_chunk_lst, video_chunk_lst)
     if not busy:
@@ -19,25 +19,25 @@ def worker_entrance(toolbox):
 
 def batch_1_video_get(toolbox):
     while 1:
-        if not toolbox.batch_1['video_in'].empty():
-            lst = toolbox.batch_1['video_in'].get()
+        if not toolbox.batch_1["video_in"].empty():
+            lst = toolbox.batch_1["video_in"].get()
             toolbox.num_of_lists += 1
             return lst
 
 
 def batch_1_audio_get(toolbox):
     while 1:
-        if not toolbox.batch_1['audio_lg'].empty():
-            lst = toolbox.batch_1['audio_lg'].get()
+        if not toolbox.batch_1["audio_lg"].empty():
+            lst = toolbox.batch_1["audio_lg"].get()
             return lst
 
 
 def batch_7_video_get(toolbox):
-    return toolbox.batch_7['video_in'].get()
+    return toolbox.batch_7["video_in"].get()
 
 
 def batch_7_audio_get(toolbox):
-    return toolbox.batch_7['audio_lg'].get()
+    return toolbox.batch_7["audio_lg"].get()
 
 
 def template_worker(toolbox, audio_chunk_lst, video_chunk_lst):

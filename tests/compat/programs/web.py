@@ -7,14 +7,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import eisenmp
 
-hostName = 'localhost'
-radio_url_lst = [(f'radio_{number}', f'http://radio.example/{number}') for number in range(13)]
+hostName = "localhost"
+radio_url_lst = [(f"radio_{number}", f"http://radio.example/{number}") for number in range(13)]
 
 
 class ModuleConfiguration:
     first_module = {
-        'WORKER_PATH': os.path.join(os.path.dirname(__file__), 'web.py'),
-        'WORKER_REF': 'worker_http',
+        "WORKER_PATH": os.path.join(os.path.dirname(__file__), "web.py"),
+        "WORKER_REF": "worker_http",
     }
 
     def __init__(self):
@@ -50,7 +50,7 @@ def worker_http(toolbox):
     toolbox.radio_name, toolbox.radio_url = toolbox.next_lst[1]
     MyServer.toolbox = toolbox
     webServer = ReusedPort((hostName, serverPort), MyServer)
-    toolbox.mp_print_q.put(f'Server {WORKER_ID} started http://{hostName}:{serverPort}')
+    toolbox.mp_print_q.put(f"Server {WORKER_ID} started http://{hostName}:{serverPort}")
     try:
         webServer.serve_forever()
     except KeyboardInterrupt:
@@ -68,8 +68,8 @@ class MyServer(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(f'{self.toolbox.radio_name} {self.toolbox.WORKER_PID}'.encode())
-        self.toolbox.mp_print_q.put(f'asked for {self.path}: {self.toolbox.WORKER_NAME}')
+        self.wfile.write(f"{self.toolbox.radio_name} {self.toolbox.WORKER_PID}".encode())
+        self.toolbox.mp_print_q.put(f"asked for {self.path}: {self.toolbox.WORKER_NAME}")
 
     def log_message(self, *values):
         pass
@@ -78,10 +78,10 @@ class MyServer(BaseHTTPRequestHandler):
 def main():
     start = time.perf_counter()
     manager_http_srv()
-    msg_time = 'HTTP Server, Time in sec: ', round((time.perf_counter() - start))
+    msg_time = "HTTP Server, Time in sec: ", round(time.perf_counter() - start)
     print(msg_time, flush=True)
     return msg_time
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     main()
