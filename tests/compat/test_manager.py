@@ -6,6 +6,7 @@ import importlib
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import eisenmp
 import eisenmp.utils.eisenmp_constants as const
 import eisenmp.utils.eisenmp_utils as e_utils
+from eisenmp.wire.platform import portable
 from tests import leaks
 from tests.compat.managers import configuration, module, stopped_at_the_end, wait_for_shutdown
 
@@ -147,6 +149,24 @@ def test_start_without_arguments_starts_nothing(emp: eisenmp.Mp, capsys: pytest.
     assert "No Worker Module to start" in capsys.readouterr().out
 
 
+def test_collectors_run_without_processes(emp: eisenmp.Mp, capsys: pytest.CaptureFixture[str]) -> None:
+    emp.enable_print_q()
+    emp.enable_output_q()
+    emp.enable_info_q()
+    emp.enable_info_thread()
+    emp.enable_q_box_threads()
+    emp.mp_print_q.put("hello")
+    emp.mp_output_q.put(["OUTPUT_HEADERx;_TID_0;", 1])
+    emp.mp_info_q.put(["PERF_HEADER_ETA", 3])
+    emp.stop_thread()
+    emp.end_thread()
+    emp.stop()
+    assert capsys.readouterr().out == "hello\n"
+    assert list(emp.print_q_box) == ["hello"]
+    assert emp.output_q_box == {0: ["OUTPUT_HEADERx;_TID_0;", 1]}
+    assert emp.info_q_box == {0: ["PERF_HEADER_ETA", 3]}
+
+
 def test_proc_list_has_procs_max_entries_right_after_the_start(emp: eisenmp.Mp) -> None:
     emp.start(**configuration("probe_worker.py", PROCS_MAX=3))
     assert len(emp.proc_list) == emp.PROCS_MAX == 3
@@ -184,6 +204,17 @@ def test_a_manager_may_be_started_again_when_its_workers_are_down(emp: eisenmp.M
     assert len(emp.stop_list) == 2
 
 
+def test_each_start_has_its_own_settings_and_needs_no_poll_before_it(emp: eisenmp.Mp) -> None:
+    emp.start(**configuration("collect_worker.py", RESULTS_STORE=True, ROWS_MAX=1, PROCS_MAX=2))
+    emp.run_q_feeder(generator=iter([1]))
+    for process in emp.proc_list:
+        process.join()
+    emp.start(**configuration("collect_worker.py", ROWS_MAX=None))
+    assert (emp.PROCS_MAX, emp.settings.rows_max, emp.settings.results_store) == (1, 1000, False)
+    with pytest.raises(eisenmp.EisenmpError, match="started already"):
+        emp.start(**configuration("collect_worker.py"))
+
+
 @pytest.mark.parametrize(
     "spelling", ["upper", "lower", "reference first", "empty rows", "lower, reference first"]
 )
@@ -202,7 +233,9 @@ def test_rows_of_worker_modules(emp: eisenmp.Mp, spelling: str) -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
 def test_start_method(emp: eisenmp.Mp, method: str) -> None:
-    emp.start(**configuration("collect_worker.py", RESULTS_STORE=True, START_METHOD=method))
+    cannot_fork = portable() and method != "spawn"
+    with pytest.warns(RuntimeWarning, match="not forked") if cannot_fork else nullcontext():
+        emp.start(**configuration("collect_worker.py", RESULTS_STORE=True, START_METHOD=method))
     emp.run_q_feeder(generator=iter([1]))
     wait_for_shutdown(emp)
     assert emp.e_utilsResult.result_dict == {"mp_input_q (default)": [("_TID_0", [1])]}

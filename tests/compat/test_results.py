@@ -163,11 +163,14 @@ def test_a_feeder_ends_its_own_queue_only() -> None:
         assert {key: len(results) for key, results in results_of(emp).items()} == {"short": 2, "long": 6}
 
 
-def test_stop_msg_disable_sends_no_stop_lists() -> None:
+@pytest.mark.parametrize("said_to", ["start", "run_q_feeder"])
+def test_stop_msg_disable_sends_no_stop_lists(said_to: str) -> None:
+    said: dict[str, Any] = {"stop_msg_disable": True}
+    at_start, at_feeder = (said, {}) if said_to == "start" else ({}, said)
     with stopped_at_the_end() as emp:
         emp.queue_cust_dict_std_create(("told", 4))
-        emp.start(**configuration("says_worker.py", say="tell_or_empty", PROCS_MAX=2, stop_msg_disable=True))
-        emp.run_q_feeder(generator=iter([1]))
+        emp.start(**configuration("says_worker.py", say="tell_or_empty", PROCS_MAX=2), **at_start)
+        emp.run_q_feeder(generator=iter([1]), **at_feeder)
         told = [emp.queue_cust_dict_std["told"].get() for _ in range(2)]
         assert sorted(map(str, told)) == sorted(["Empty", str([INPUT + ";_TID_0;", 1, "STOP"])])
 

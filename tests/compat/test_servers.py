@@ -111,3 +111,17 @@ def test_threads_that_outlive_the_call_of_their_worker_go_on_reading() -> None:
         results = emp.e_utilsResult.result_dict["jobs"]
         assert sorted(row for _, rows in results for row in rows) == list(range(21))
         assert len({number for number, _ in results}) == 11
+
+
+def test_ctrl_c_ends_a_program_that_polls_for_the_end_of_its_work() -> None:
+    with start("busy.py") as program:
+        lines_until(program, "took a list", count=2)
+        workers = descendants(program)
+        assert len(workers) == 2
+
+        ctrl_c(program)  # once, although a feeder has more
+
+        _, err = program.communicate()
+        assert err.rstrip().endswith("KeyboardInterrupt")
+        assert program.returncode == -signal.SIGINT
+        assert all(leaks.wait_gone(pid) for pid in workers)

@@ -47,6 +47,17 @@ def output_past_python_arrives_too(engine: Contestant) -> None:
 
 
 @own_process
+def what_is_logged_arrives_under_the_name_of_the_worker(engine: Contestant) -> None:
+    shown = io.StringIO()
+    with redirect_stderr(shown), engine.mp(rows_max=1, procs_max=1) as emp:
+        name = emp.proc_list[0].name
+        assert len(list(emp.feed([("log", "one"), ("log", "two\nlines")]))) == 2
+    assert shown.getvalue() == "".join(
+        f"{name} | {line}\n" for line in ("careful: one", "careful: two", "lines")
+    )
+
+
+@own_process
 def a_line_without_an_end_is_shown_at_the_end(engine: Contestant) -> None:
     shown = io.StringIO()
     with redirect_stdout(shown), engine.mp(rows_max=1, procs_max=1) as emp:

@@ -134,6 +134,22 @@ def an_unknown_queue_is_named(shared: Shared) -> None:
 
 
 @own
+def feeds_of_several_queues_do_not_mix(engine: Contestant) -> None:
+    emp = engine.mp("from_two_queues", rows_max=10)
+    emp.queue("left", maxsize=2)
+    right = emp.queue("right", category="both", maxsize=2)
+    with emp:
+        feeds = [emp.feed(range(200), queue="left"), emp.feed(range(1000, 1200), queue=right)]
+        more = emp.feed(range(5000, 5200), queue="both|right")
+        values = [[r.value for r in feed.in_order()] for feed in (*feeds, more)]
+    for name, start, chunks in zip(
+        ("left", "both|right", "both|right"), (0, 1000, 5000), values, strict=True
+    ):
+        assert [chunk[0] for chunk in chunks] == [name] * 20
+        assert [row for chunk in chunks for row in chunk[1:]] == list(range(start, start + 200))
+
+
+@own
 def several_feeders_fill_several_queues(engine: Contestant) -> None:
     """Through 1.0's door: two feeders started in quick succession do not mix, each worker reads its own."""
     emp = engine.mp("collects", rows_max=10)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,11 @@ from typing import Any
 import pytest
 
 import eisenmp
+from eisenmp.core.messages import Message
 from eisenmp.engine import process
+from eisenmp.engine.base import Launch, Lost
+from eisenmp.engine.local import LocalEngine
+from eisenmp.engine.portable import PortableEngine
 from tests import leaks
 
 from .engines import ENGINES, HERE, Contestant
@@ -230,6 +235,49 @@ def test_signals_that_the_program_ignores_or_resets_do_no_harm(engine: Contestan
     # where SIGCHLD is ignored, nobody can learn the exit codes of one's own children
     code = -15 if engine.name == "forkserver" else None
     assert (run.returncode, run.stdout) == (0, f"200 {[code] * 2}\n")
+
+
+def test_signals_of_the_program_do_not_interrupt_the_loop() -> None:
+    """Every system call that the loop waits in is interrupted again and again."""
+    rung: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        with Contestant("local").mp(rows_max=1) as emp:
+            assert [r.value for r in emp.feed(range(2000)).in_order()] == [[n] for n in range(2000)]
+            assert len(list(emp.feed([("busy", 0.02)] * 4))) == 4
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert rung
+
+
+@pytest.mark.parametrize("kind", [LocalEngine, PortableEngine], ids=["local", "portable"])
+def test_every_process_is_lost_once_whenever_it_is_killed(kind: type[LocalEngine | PortableEngine]) -> None:
+    """One thread drives the loop while another starts processes and kills them at once."""
+    engine, number = kind(), 24
+    lost: list[int] = []
+    engine.open()
+
+    def drive() -> None:
+        while len(lost) < number:
+            lost.extend(event.wid for event in engine.poll(None) if isinstance(event, Lost))
+
+    loop = threading.Thread(target=drive)
+    loop.start()
+    try:
+        for wid in range(1, number + 1):
+            # one of three is not killed: it ends because it cannot read what it is told
+            pid = engine.spawn(wid, Launch(spec=b"no pickle", name=f"worker-{wid}", environment=os.environ))
+            assert pid > 0
+            if wid % 3:
+                engine.send(wid, [Message(1, body=b"x" * 100_000)])
+                (engine.kill if wid % 3 == 1 else engine.terminate)(wid)
+        loop.join(LONG)
+        assert sorted(lost) == list(range(1, number + 1))
+    finally:
+        engine.close(0.0)
+        loop.join(LONG)
 
 
 def test_a_hundred_megabytes_travel_both_ways() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import signal
 import sys
@@ -224,6 +225,10 @@ def say_raw(toolbox: ToolBox, text: str) -> None:
     os.write(1, text.encode())
 
 
+def log(toolbox: ToolBox, text: str) -> None:
+    logging.getLogger("worker").warning("careful: %s", text)
+
+
 def say_half(toolbox: ToolBox, text: str) -> None:
     print(text, end="")
 
@@ -232,7 +237,7 @@ ACTS: dict[str, Callable[..., object]] = {
     act.__name__: act
     for act in (
         nothing, square, busy, who, wait, until_cancelled, send, put, put_into, give_queue, get, relay, limits,
-        in_category, tool, digest, fail, fail_times, die, die_with_object, wedge, say, say_raw, say_half,
+        in_category, tool, digest, fail, fail_times, die, die_with_object, wedge, say, say_raw, say_half, log,
     )
 }  # fmt: skip
 
@@ -255,6 +260,15 @@ def by_itself(toolbox: ToolBox) -> bool:
         return False
     toolbox.send(len(chunk.rows))
     toolbox.send(sum(chunk.rows), chunk.ticket)
+    return True
+
+
+def from_two_queues(toolbox: ToolBox) -> bool:
+    """The first worker takes chunks of one queue, the second of another."""
+    chunk = toolbox.next_chunk(("left", "both|right")[toolbox.START_SEQUENCE_NUM])
+    if chunk is None:
+        return False
+    toolbox.send([chunk.ticket.queue, *chunk.rows])
     return True
 
 

@@ -45,6 +45,7 @@ class Audit:
         self.kept: dict[At, list[Parcel]] = {}  # by slot and queue
         self.slots: dict[int, int] = {}
         self.paused: set[int] = set()
+        self.leaving: set[int] = set()
         self.sent: Counter[At] = Counter()
         self.wanted: Counter[At] = Counter()
         self.known: set[At] = set()
@@ -112,6 +113,13 @@ class Audit:
             (self.paused.add if paused else self.paused.discard)(wid)
             self._may_recall = wid if paused else None
 
+    def leave(self, wid: int) -> None:
+        """It takes for its threads, and nothing ahead."""
+        if wid in self.held:
+            self.leaving.add(wid)
+            self.known = {at for at in self.known if at[0] != wid}
+            self.trial = {at for at in self.trial if at[0] != wid}
+
     def output(self, wid: int, lease: int, body: object) -> bool:
         if lease in self.held.get(wid, {}):
             self.outputs.setdefault(lease, []).append(body)
@@ -143,6 +151,8 @@ class Audit:
             for _, parcel in self._given_up(wid, leases):
                 self.sent[wid, queue] -= 1
                 self._back(parcel, wid, False)
+                if wid in self.leaving:
+                    self.wanted[wid, queue] = min(self.wanted[wid, queue], self.sent[wid, queue])
 
     def gone(self, wid: int, *, killed: bool) -> None:
         if wid not in self.held:
@@ -256,7 +266,7 @@ class Audit:
                 self.place[parcel] == "waiting", "to the next of the slot again, in order, and first", parcel
             )
             self._first(parcel)
-        if parcel.feed and at not in self.known:
+        if parcel.feed and at not in self.known and wid not in self.leaving:
             if parcel.flags & m.LISTED:
                 self.trial.add(at)
             else:

@@ -101,13 +101,17 @@ class LedgerMachine(RuleBasedStateMachine):
     # processes
 
     def _one(self, which: int, able: Callable[[Process], bool] = lambda process: True) -> Process | None:
-        processes = [process for process in self.world.alive if not process.left and able(process)]
+        """One whose worker is called, if there is one that is able."""
+        return self._any(which, lambda process: not process.left and able(process))
+
+    def _any(self, which: int, able: Callable[[Process], bool]) -> Process | None:
+        processes = [process for process in self.world.alive if able(process)]
         return processes[which % len(processes)] if processes else None
 
     @rule(kind=st.sampled_from(["main", "main", "mate", "poll", "now"]), which=PICK, queue=PICK)
     def get(self, kind: str, which: int, queue: int) -> None:
         queue %= self.world.queues
-        process = self._one(which, lambda process: kind in ("mate", "poll") or process.may_take)
+        process = self._any(which, lambda process: kind in ("mate", "poll") or process.may_take)
         if process is None:
             return
         if kind == "main":
@@ -122,7 +126,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(which=PICK, queue=PICK, times_out=st.booleans())
     def stop_waiting(self, which: int, queue: int, times_out: bool) -> None:
         queue %= self.world.queues
-        if process := self._one(which, lambda process: process.waits_at(queue)):
+        if process := self._any(which, lambda process: process.waits_at(queue)):
             (process.time_out if times_out else process.wake)(queue)
 
     @rule(kind=st.sampled_from(["end", "end", "output", "output", "raise"]), which=PICK, seconds=SECONDS)
@@ -156,7 +160,7 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def disturb(self, kind: str, which: int, how: int) -> None:
         world = self.world
-        process = self._one(which, lambda process: kind != "leave" or process.asking is None)
+        process = self._any(which, lambda process: not process.left or kind == "kill")
         if kind == "start" or process is None:
             if len(world.alive) < LIVING_MAX:
                 world.start()
@@ -164,9 +168,12 @@ class LedgerMachine(RuleBasedStateMachine):
             process.pause(not process.paused)
         elif kind == "kill":
             world.kill(process, how, replaced=how < 3)
-        else:
-            if how:
-                process.end_cycle(0.001)
+        elif process.asking is None:
+            for queue in range(world.queues if how > 1 else 0):
+                if world.ledger.queues[queue].fed:
+                    process.poll(queue)
+            if how and process.main_at is None:
+                process.end_cycle(0.001, leaving=True)
             process.leave()
 
     @rule(which=PICK, queue=PICK, count=st.integers(1, 3), replaced=st.sampled_from([True, True, False]))

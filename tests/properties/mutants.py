@@ -171,7 +171,15 @@ class SlotForgotten(Mutant):
 class RecallForgets(Mutant):
     """The last parcel that is given back is not put anywhere."""
 
-    breaks = frozenset({"no parcel is lost", "no token while something waits"})
+    breaks = frozenset(
+        {
+            "ahead only where chunks were taken before",
+            "no parcel is lost",
+            "no token while something waits",
+            "objects are never ahead of a get",
+            "sent and wanted",
+        }
+    )
 
     def returned(self, wid: int, index: int, leases: Iterable[int]) -> list[Command]:
         leases = list(leases)
@@ -180,6 +188,28 @@ class RecallForgets(Mutant):
             worker.lines[index].close(leases[-1])
             worker.lines[index].sent -= 1
         return super().returned(wid, index, leases)
+
+
+class ThereAndBack(Mutant):
+    """A worker that leaves gets again what it gave back."""
+
+    breaks = frozenset(
+        {
+            "ahead only where chunks were taken before",
+            "messages come to an end",
+            "objects are never ahead of a get",
+            "sent and wanted",
+        }
+    )
+
+    def returned(self, wid: int, index: int, leases: Iterable[int]) -> list[Command]:
+        worker = self.workers.get(wid)
+        if worker is None:
+            return super().returned(wid, index, leases)
+        leaving, worker.leaving = worker.leaving, False
+        commands = super().returned(wid, index, leases)
+        worker.leaving = leaving
+        return commands
 
 
 class OutputSurvives(Mutant):

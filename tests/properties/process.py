@@ -39,11 +39,13 @@ class Final(NamedTuple):
     lease: int
     body: object
     seconds: float
+    leaving: bool = False
 
 
 class Done(NamedTuple):
     leases: tuple[int, ...]
     seconds: float
+    leaving: bool = False
 
 
 class Raised(NamedTuple):
@@ -223,14 +225,15 @@ class Process:
             self.up.append(self.held)
         self.held = Output(self.cycle[which % len(self.cycle)].lease, body)
 
-    def end_cycle(self, seconds: float) -> None:
+    def end_cycle(self, seconds: float, leaving: bool = False) -> None:
+        """`leaving`: the worker will not be called again."""
         leases = tuple(item.lease for item in self.cycle)
         if self.held is not None and len(leases) == 1:
-            self.up.append(Final(self.held.lease, self.held.body, seconds))
+            self.up.append(Final(self.held.lease, self.held.body, seconds, leaving))
         elif leases:
             if self.held is not None:
                 self.up.append(self.held)
-            self.up.append(Done(leases, seconds))
+            self.up.append(Done(leases, seconds, leaving))
         self.cycle, self.held = [], None
 
     def fail_cycle(self) -> None:
@@ -245,10 +248,13 @@ class Process:
         self.up.append(Pause(paused))
 
     def leave(self) -> None:
-        """The worker is not called again. What it took in a cycle that did not end is not done."""
+        """The worker is not called again; its mates go on. A cycle that did not end is not done."""
+        if self.main_at is not None:
+            self._stop_waiting(self.main_at, mate=False)
         self._give_back_all()
         self.up.append(Left())
         self.left = True
+        self.held = None
 
     def die(self, unsent: int) -> None:
         """Killed: the last messages may not have been written, and nothing reaches it any more."""
@@ -266,6 +272,8 @@ class Process:
         message = self.down.popleft()
         if isinstance(message, Deliver):
             self.inboxes[message.queue].items.append(message.item)
+            if self.left and message.item.lease:
+                self._give_back(message.queue, len(self.inboxes[message.queue].items))
         elif isinstance(message, GiveBack):
             self._give_back(message.queue, message.most)
         else:

@@ -179,10 +179,12 @@ class World:
             kept = audit.output(wid, message.lease, message.body)
             check(ledger.output(wid, message.lease, message.body) is kept, "outputs of leases", message)
         elif isinstance(message, p.Final):
+            self._leaving(wid, message.leaving)
             audit.output(wid, message.lease, message.body)
             audit.done(wid, (message.lease,))
-            self._tell(lambda: ledger.finished(wid, *message))
+            self._tell(lambda: ledger.finished(wid, message.lease, message.body, message.seconds))
         elif isinstance(message, p.Done):
+            self._leaving(wid, message.leaving)
             audit.done(wid, message.leases)
             self._tell(lambda: ledger.done(wid, message.leases, message.seconds))
         elif isinstance(message, p.Raised):
@@ -195,10 +197,14 @@ class World:
             audit.pause(wid, message.paused)
             self._tell(lambda: ledger.paused(wid, message.paused))
         elif isinstance(message, p.Left):
-            audit.gone(wid, killed=False)
-            self._tell(lambda: ledger.left(wid))
+            self._leaving(wid, True)
         else:
             self._lost(process)
+
+    def _leaving(self, wid: int, leaving: bool) -> None:
+        if leaving:
+            self.audit.leave(wid)
+            self.ledger.leaving(wid)
 
     def _want(self, wid: int, queue: int, count: int) -> None:
         if wid in self.audit.held:
@@ -229,7 +235,7 @@ class World:
                 while process.up and process.wid in self.processes:
                     self.listen(process)
                     moved = True
-                for queue in range(self._queues) if process.running and not process.left else ():
+                for queue in range(self._queues) if process.running else ():
                     while process.may_wake(queue):
                         process.wake(queue)
                         moved = True
@@ -242,11 +248,15 @@ class World:
         for feeder in list(self.feeders):
             self.end_feed(feeder)
         self.settle()
-        if not any(not process.left for process in self.alive):
+        for process in self.alive:
+            if process.left:
+                process.die(0)
+        self.settle()
+        if not self.alive:
             self.start()
         stuck = self._choose_stuck()
         for process in self.alive:
-            if process.paused and process is not stuck and not process.left:
+            if process.paused and process is not stuck:
                 process.pause(False)
         self.settle()
         if stuck is not None:
@@ -263,9 +273,10 @@ class World:
 
     def _choose_stuck(self) -> Process | None:
         """The one who holds most that it has not taken: its main thread does nothing more for a while."""
-        able = [process for process in self.alive if not process.left]
-        held = [process for process in able if process.main_is_free and any(map(_hoard, process.inboxes))]
-        if len(able) < 2 or not held:
+        held = [
+            process for process in self.alive if process.main_is_free and any(map(_hoard, process.inboxes))
+        ]
+        if len(self.alive) < 2 or not held:
             return None
         return max(held, key=lambda process: sum(map(_hoard, process.inboxes)))
 
@@ -284,8 +295,6 @@ class World:
     def _work(self, process: Process) -> bool:
         """Take all that is here, end the cycle, and let a mate wait at every queue."""
         moved = False
-        if process.left:
-            return False
         for queue, inbox in enumerate(process.inboxes):
             while process.main_is_free and inbox.items:
                 process.get(queue)

@@ -25,5 +25,5 @@ for name in ("epoll", "poll", "POLLIN"):
     vars(select).pop(name, None)
 for name in ("SIGKILL", "SIGCHLD", "SIGHUP", "SIGALRM", "pthread_sigmask", "setitimer", "alarm"):
     vars(_signal).pop(name, None)
-for name in ("fcntl", "resource", "grp", "pwd", "syslog", "termios"):
-    sys.modules[name] = None  # type: ignore[assignment]
+# `import fcntl` raises ImportError
+vars(sys)["modules"].update(dict.fromkeys(("fcntl", "resource", "grp", "pwd", "syslog", "termios")))

@@ -2,58 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from eisenmp.core.ledger import Accept, Command, Finish, GiveUp, Ledger, Parcel, Recall, Remind, Send, Token
+from eisenmp.core.ledger import Accept, Finish, GiveUp, Parcel, Send
 from eisenmp.core.messages import LISTED
-
-FEED = 7
-LONG = 1.0  # seconds of a chunk that is worth a recall
-TINY = 0.00001
-
-
-def opened(*, workers: int = 2, maxsizes: Iterable[int] = (0,), deaths: int = 2, raises: int = 0) -> Ledger:
-    """Queues with one open feed each; workers 1, 2, … in the slots 0, 1, …"""
-    ledger = Ledger(deaths=deaths, raises=raises)
-    for index, maxsize in enumerate(maxsizes):
-        ledger.queue_made(index, maxsize)
-        ledger.feed_opened(index, FEED)
-    for number in range(workers):
-        ledger.worker_started(number + 1, number)
-    return ledger
-
-
-def chunks(count: int, first: int = 0, *, queue: int = 0, feed: int = FEED) -> list[Parcel]:
-    return [Parcel(queue, b"", feed=feed, number=first + place) for place in range(count)]
-
-
-def objects(count: int, queue: int = 0) -> list[Parcel]:
-    return [Parcel(queue, b"%d" % place) for place in range(count)]
-
-
-def sent(commands: Iterable[Command]) -> list[tuple[int, Parcel]]:
-    return [(command.wid, command.parcel) for command in commands if isinstance(command, Send)]
-
-
-def of(kind: type[Command], commands: Iterable[Command]) -> list[Command]:
-    return [command for command in commands if isinstance(command, kind)]
-
-
-def recalls(commands: Iterable[Command]) -> list[tuple[int, int, int]]:
-    found = [command for command in commands if isinstance(command, Recall)]
-    return [(recall.wid, recall.queue, recall.count) for recall in found]
-
-
-def working(ledger: Ledger, wid: int, seconds: float = LONG, queue: int = 0, ahead: int = 1) -> list[Parcel]:
-    """The worker has done a chunk in `seconds`, runs one, and holds `ahead` that it has not taken."""
-    parcels = chunks(ahead + 2, 100 * wid, queue=queue)
-    commands = ledger.wanted(wid, queue, 1) + ledger.offered(parcels[0])
-    assert sent(commands) == [(wid, parcels[0])]
-    ledger.done(wid, [parcels[0].lease], seconds)
-    commands = ledger.offered_all(queue, parcels[1:])
-    assert sent(commands) == [(wid, parcel) for parcel in parcels[1:]]
-    return parcels[1:]
-
+from tests.unit.ledgers import FEED, LONG, TINY, chunks, objects, of, opened, sent, working
 
 # -- sending -------------------------------------------------------------------------------------
 
@@ -337,198 +288,6 @@ def test_a_replacement_that_leaves_gives_up_what_is_kept_for_it() -> None:
     assert list(ledger.queues[0].waiting) == [one, two, three]
 
 
-# -- recall --------------------------------------------------------------------------------------
-
-
-def test_half_of_what_is_ahead_is_recalled_when_another_starves() -> None:
-    ledger = opened()
-    ran, *ahead = working(ledger, 1, 0.004, ahead=4)
-    assert recalls(ledger.wanted(2, 0, 1)) == [(1, 0, 2)]
-    assert ledger.wanted(2, 0, 1) == []  # the recall is not answered yet
-    commands = ledger.returned(1, 0, [parcel.lease for parcel in ahead[2:]])
-    assert sent(commands) == [(2, ahead[2]), (2, ahead[3])]
-    assert ran.lease in ledger.workers[1].leases
-
-
-def test_who_refuses_is_not_asked_twice_for_the_same() -> None:
-    ledger = opened()
-    working(ledger, 1)
-    assert recalls(ledger.wanted(2, 0, 1)) == [(1, 0, 1)]
-    assert ledger.returned(1, 0, []) == []
-    assert ledger.wanted(2, 0, 1) + ledger.wanted(2, 0, 2) + ledger.reminded(0) == []
-
-
-def test_a_chunk_that_comes_back_is_not_sent_to_its_giver() -> None:
-    ledger = opened()
-    _, ahead = working(ledger, 1)
-    ledger.wanted(2, 0, 1)
-    ledger.wanted(2, 0, 0)
-    assert ledger.returned(1, 0, [ahead.lease]) == []
-    assert list(ledger.queues[0].waiting) == [ahead]
-
-
-def test_a_get_whose_chunk_was_given_back_is_not_forgotten() -> None:
-    # empty() had asked for it, nobody took it, and get() does not ask again
-    ledger = opened()
-    ledger.wanted(1, 0, 1)
-    (chunk,) = chunks(1)
-    ledger.offered(chunk)
-    ledger.wanted(2, 0, 1)
-    assert recalls(ledger.reminded(0)) == [(1, 0, 1)]
-    assert sent(ledger.returned(1, 0, [chunk.lease])) == [(2, chunk)]
-    (other,) = chunks(1, 5)
-    assert sent(ledger.offered(other)) == [(1, other)]
-
-
-def test_a_chunk_behind_one_of_another_queue_is_recalled() -> None:
-    ledger = opened(maxsizes=[0, 0])
-    ran, _ = working(ledger, 1, LONG, queue=1)
-    ledger.wanted(1, 0, 1)
-    first, second = chunks(2)
-    ledger.offered(first)
-    ledger.done(1, [first.lease], LONG)
-    assert sent(ledger.offered(second)) == [(1, second)]
-    assert ran.lease in ledger.workers[1].leases
-    assert recalls(ledger.wanted(2, 0, 1)) == [(1, 0, 1)]
-    assert sent(ledger.returned(1, 0, [second.lease])) == [(2, second)]
-
-
-def test_an_object_that_a_worker_holds_does_not_shield_the_chunks_ahead() -> None:
-    ledger = opened()
-    (put,) = objects(1)
-    (running, ahead) = working(ledger, 1)
-    ledger.finished(1, running.lease, "x", LONG)
-    ledger.finished(1, ahead.lease, "x", LONG)
-    ledger.wanted(1, 0, 4)
-    ledger.offered(put)
-    (chunk,) = chunks(1, 50)
-    assert sent(ledger.offered(chunk)) == [(1, chunk)]
-    assert recalls(ledger.wanted(2, 0, 1)) == [(1, 0, 1)]
-
-
-def test_tiny_chunks_behind_a_long_one_are_recalled_after_a_moment() -> None:
-    ledger = opened()
-    ran, *ahead = working(ledger, 1, TINY, ahead=20)
-    (remind,) = ledger.wanted(2, 0, 1)
-    assert isinstance(remind, Remind)
-    assert remind.queue == 0
-    assert remind.seconds > 0
-    assert ledger.wanted(2, 0, 2) == []  # one reminder at a time
-    assert recalls(ledger.reminded(0)) == [(1, 0, 21)]
-    commands = ledger.returned(1, 0, [parcel.lease for parcel in ahead])
-    assert sent(commands) == [(2, ahead[0]), (2, ahead[1])]
-    assert list(ledger.workers[1].leases.values()) == [ran]
-
-
-def test_nothing_is_recalled_when_the_moment_has_helped() -> None:
-    ledger = opened()
-    working(ledger, 1, TINY)
-    assert of(Remind, ledger.wanted(2, 0, 1))
-    ledger.offered(chunks(1, 50)[0])
-    assert ledger.reminded(0) == []
-
-
-# -- pause ---------------------------------------------------------------------------------------
-
-
-def test_a_worker_that_pauses_gets_nothing_and_gives_back() -> None:
-    ledger = opened()
-    running, ahead = working(ledger, 1)
-    assert recalls(ledger.paused(1, True)) == [(1, 0, 2)]
-    assert ledger.paused(1, True) == []
-    assert ledger.returned(1, 0, [ahead.lease]) == []
-    assert ledger.done(1, [running.lease], LONG) == [Finish(running, [], 1)]
-    assert not ledger.available(1, 0)
-    assert sent(ledger.wanted(2, 0, 1)) == [(2, ahead)]
-
-
-def test_who_waited_in_a_pause_waits_after_it() -> None:
-    ledger = opened(workers=1)
-    ledger.wanted(1, 0, 1)
-    ledger.paused(1, True)
-    (chunk,) = chunks(1)
-    assert ledger.offered(chunk) == []
-    assert sent(ledger.paused(1, False)) == [(1, chunk)]
-
-
-def test_nothing_is_recalled_for_who_pauses() -> None:
-    ledger = opened()
-    working(ledger, 1)
-    ledger.paused(2, True)
-    assert ledger.wanted(2, 0, 1) == []
-    assert recalls(ledger.paused(2, False)) == [(1, 0, 1)]
-
-
-def test_who_pauses_is_told_of_the_end_afterwards() -> None:
-    ledger = opened(workers=1)
-    ledger.wanted(1, 0, 1)
-    ledger.paused(1, True)
-    assert ledger.feed_ended(0, FEED) == []
-    assert ledger.paused(1, False) == [Token(1, 0)]
-
-
-# -- the end of the feeders ----------------------------------------------------------------------
-
-
-def test_each_worker_that_waits_is_told_once_of_the_end() -> None:
-    ledger = opened()
-    ledger.wanted(1, 0, 1)
-    assert ledger.feed_ended(0, FEED) == [Token(1, 0)]
-    assert ledger.wanted(2, 0, 1) == [Token(2, 0)]
-    assert ledger.wanted(1, 0, 2) == []
-    ledger.feed_opened(0, FEED + 1)
-    assert ledger.feed_ended(0, FEED + 1) == [Token(1, 0)]
-
-
-def test_a_replacement_is_told_as_well() -> None:
-    ledger = opened(workers=1)
-    ledger.wanted(1, 0, 1)
-    ledger.feed_ended(0, FEED)
-    ledger.lost(1, "killed")
-    ledger.worker_started(2, 0)
-    assert ledger.wanted(2, 0, 1) == [Token(2, 0)]
-
-
-def test_nobody_is_told_while_a_feeder_goes_on_or_chunks_wait() -> None:
-    ledger = opened(workers=1)
-    ledger.feed_opened(0, 0)  # the one that keeps a queue open has the number 0
-    ledger.wanted(1, 0, 1)
-    assert ledger.feed_ended(0, FEED) == []
-    ledger.paused(1, True)
-    ledger.offered(chunks(1)[0])
-    assert ledger.feed_ended(0, 0) == []
-    assert not of(Token, ledger.paused(1, False))
-
-
-def test_nobody_is_told_at_a_queue_without_feeder_or_where_tokens_are_off() -> None:
-    ledger = opened(workers=1)
-    ledger.queue_made(1, 0)
-    ledger.wanted(1, 1, 1)
-    assert ledger.feed_ended(1, 0) == []
-    ledger.tokens = False
-    ledger.wanted(1, 0, 1)
-    assert ledger.feed_ended(0, FEED) == []
-
-
-def test_nobody_is_told_while_a_recall_is_not_answered() -> None:
-    ledger = opened()
-    working(ledger, 1)
-    assert recalls(ledger.wanted(2, 0, 1)) == [(1, 0, 1)]
-    assert ledger.feed_ended(0, FEED) == []
-    assert ledger.returned(1, 0, []) == [Token(2, 0)]
-
-
-def test_a_recall_that_a_dead_worker_cannot_answer_holds_nobody_up() -> None:
-    ledger = opened(deaths=0)
-    running, ahead = working(ledger, 1)
-    ledger.wanted(2, 0, 1)
-    ledger.feed_ended(0, FEED)
-    commands = ledger.lost(1, "killed")
-    assert commands == [GiveUp(running, "killed", 1), Send(2, ahead)]
-    ledger.finished(2, ahead.lease, "x", LONG)
-    assert ledger.wanted(2, 0, 2) == [Token(2, 0)]
-
-
 # -- puts, takes, cancelled feeds ----------------------------------------------------------------
 
 
@@ -595,3 +354,38 @@ def test_dropped_feeds_are_forgotten_with_their_last_chunk() -> None:
     for feed in range(20, 40):
         ledger.feed_dropped(0, feed)
     assert not ledger._dropped
+
+
+# -- leaving -------------------------------------------------------------------------------------
+
+
+def test_to_a_worker_that_leaves_nothing_is_sent_ahead() -> None:
+    ledger = opened(workers=1)
+    running, ahead = working(ledger, 1)
+    ledger.leaving(1)
+    assert ledger.queues[0].credit == 0
+    assert ledger.returned(1, 0, [ahead.lease]) == []
+    assert ledger.finished(1, running.lease, "x", TINY) == [Finish(running, ["x"], 1)]
+    assert list(ledger.queues[0].waiting) == [ahead]
+    ledger.leaving(1)
+    assert ledger.queues[0].credit == 0
+
+
+def test_threads_of_a_worker_that_leaves_get_what_they_ask_for_and_no_more() -> None:
+    ledger = opened(workers=1)
+    ledger.leaving(1)
+    ledger.offered_all(0, parcels := chunks(3))
+    assert sent(ledger.wanted(1, 0, 1)) == [(1, parcels[0])]
+    assert ledger.done(1, [parcels[0].lease], 0.0) == [Finish(parcels[0], [], 1)]
+    assert sent(ledger.wanted(1, 0, 2)) == [(1, parcels[1])]
+
+
+def test_what_a_worker_that_leaves_gives_back_is_not_sent_to_it_again() -> None:
+    # its empty() had asked for a chunk, and nobody waits for it
+    ledger = opened(workers=1)
+    ledger.wanted(1, 0, 1)
+    ledger.leaving(1)
+    (chunk,) = chunks(1)
+    assert sent(ledger.offered(chunk)) == [(1, chunk)]
+    assert ledger.returned(1, 0, [chunk.lease]) == []
+    assert list(ledger.queues[0].waiting) == [chunk]

@@ -92,7 +92,11 @@ class Channel:
         self._cycle_start = 0.0
         self._held: Message | None = None
         self.pump = Pump(
-            self._step, self._nudge, tick=TICK, name="eisenmp-channel", before_background=self.flush
+            self._step,
+            self._nudge,
+            tick=TICK,
+            name="eisenmp-channel",
+            before_background=self._flush_before_waiting,
         )
         self.pump.start()
 
@@ -116,6 +120,10 @@ class Channel:
             item = waited
         else:
             inbox.taken += 1
+            if inbox.waiting:
+                # it may have been meant for another thread, which waits on
+                with self._get_lock:
+                    self._want(queue, inbox, inbox.taken + inbox.waiting)
         if threading.get_ident() != self._main:
             if item.lease:
                 self.post(Message(m.DONE, body=item.lease.to_bytes(8, "little")))
@@ -343,7 +351,10 @@ class Channel:
         self.flush()
 
     def give_back(self) -> None:
-        """Return everything that was sent ahead and not taken."""
+        """Return everything that is not done: what was sent ahead, and what a cut cycle has taken."""
+        cut, self._cycle, self._held = self._cycle, [], None
+        for queue in {item.queue for item in cut}:
+            self.post(Message(m.BACK, queue, body=_leases([item for item in cut if item.queue == queue])))
         for queue, inbox in list(self._inboxes.items()):
             self._recalled(queue, inbox, len(inbox.items))
 
@@ -366,6 +377,8 @@ class Channel:
         self._out.clear()
         self._write_lock = threading.Lock()
         self._get_lock = threading.Lock()
+        self.pump = Pump(self._step, self._nudge, tick=TICK, name="eisenmp-channel")
+        self.pump.close(join=False)
         self._link.close()
 
     def _nudge(self) -> None:
@@ -391,8 +404,17 @@ class Channel:
         if not data:
             self._end()
             return
-        for message in self._reader.feed(data):
-            self._handle(message)
+        try:
+            for message in self._reader.feed(data):
+                self._handle(message)
+        except Stopped:
+            return  # the manager went while it was answered
+
+    def _flush_before_waiting(self) -> None:
+        try:
+            self.flush()
+        except Stopped:
+            return  # whoever reads next sees the end
 
     def _handle(self, message: Message) -> None:
         kind, queue, a, b, c, flags, body = message
@@ -433,16 +455,15 @@ class Channel:
         back: list[Item] = []
         # a thread here that waits for an item has it as good as taken
         count = min(count, len(inbox.items) - inbox.waiting)
+        tokens: list[Item] = []
         while len(back) < count:
             try:
                 item = inbox.items.pop()
             except IndexError:
                 break
-            if item.kind == m.TOKEN:
-                inbox.items.append(item)
-                break
-            back.append(item)
+            (tokens if item.kind == m.TOKEN else back).append(item)
         back.reverse()
+        inbox.items.extend(tokens)
         self.post(Message(m.BACK, queue, body=_leases(back)))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import RLock
 
 from ..core.record import NamedTuple
 from .unguarded import ManagerStarted, imported, up_to_manager
@@ -68,7 +69,8 @@ def load_object(source: Source) -> object:
             from pickle import loads
 
             return loads(source.content)
-        module = imported(_import, source)
+        with _loading:
+            module = imported(_import, source)
     except (Exception, SystemExit, ManagerStarted) as error:
         from .import_failure import import_failure
 
@@ -195,6 +197,7 @@ class _TextLoader(Loader):
 
 
 _finder = _ExactFinder()
+_loading = RLock()  # workers that are threads of one process load at the same time
 _homes: set[str] = set()  # folders of worker files that are in no package
 
 

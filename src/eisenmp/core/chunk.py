@@ -94,7 +94,7 @@ def is_sliceable(rows: object) -> bool:
         return False
     try:
         return len(rows[0:0]) == 0
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
+    except (TypeError, ValueError, LookupError, AttributeError, NotImplementedError, AssertionError):
         return False
 
 

@@ -59,9 +59,8 @@ class Ledger:
             line.token_due = True
 
     def feed_ended(self, index: int, feed: int) -> list[Command]:
-        queue = self.queues[index]
-        queue.feeds.discard(feed)
-        return self._place(queue)
+        self.queues[index].feeds.discard(feed)
+        return self._place(self.queues[index])
 
     def feed_dropped(self, index: int, feed: int) -> list[Parcel]:
         """Take out the feed's waiting chunks; `room_made` says what can move. Leased ones may finish."""
@@ -88,17 +87,16 @@ class Ledger:
 
     def put(self, put: object, parcel: Parcel) -> list[Command]:
         """An object for a bounded queue: `Accept(put)` comes at once or when there is room."""
-        queue = self.queues[parcel.queue]
-        queue.puts.append((put, parcel))
-        return self._place(queue)
+        self.queues[parcel.queue].puts.append((put, parcel))
+        return self._place(self.queues[parcel.queue])
 
     def put_withdrawn(self, index: int, put: object) -> bool:
         """The putter gave up waiting; False when the object is in the queue already."""
         puts = self.queues[index].puts
-        found = [entry for entry in puts if entry[0] is put]
-        for entry in found:
-            puts.remove(entry)
-        return bool(found)
+        found = next((entry for entry in puts if entry[0] is put), None)
+        if found is not None:
+            puts.remove(found)
+        return found is not None
 
     def take(self, index: int) -> tuple[Parcel | None, list[Command]]:
         """Something for the manager itself; it is done when it is taken."""
@@ -218,6 +216,8 @@ class Ledger:
                 queue.waiting.appendleft(parcel)
         # not at once to the one who gave it back, unless it waits for it
         line.step_back()
+        if worker.leaving and closed:
+            line.wanted = min(line.wanted, line.sent)  # else it would be sent there and back for ever
         if line.sent < line.wanted:
             line.want()
         return self._place(queue)
@@ -241,11 +241,8 @@ class Ledger:
 
     def leaving(self, wid: int) -> None:
         """The worker is not called again. Its process lives on while its threads do, and they may ask."""
-        worker = self.workers.get(wid)
-        if worker is not None:
-            worker.leaving = True
-            for line in worker.lines.values():
-                line.keep_clear()
+        if wid in self.workers:
+            self.workers[wid].leave()
 
     def left(self, wid: int) -> list[Command]:
         """The worker returned something false and nobody follows it in its slot; what it holds goes back."""
@@ -260,10 +257,7 @@ class Ledger:
 
     def slot_closed(self, slot: int) -> list[Command]:
         """No worker will follow in the slot: what waits for one goes back to the queues."""
-        commands: list[Command] = []
-        for queue in self._release(slot):
-            commands += self._place(queue)
-        return commands
+        return [command for queue in self._release(slot) for command in self._place(queue)]
 
     def reminded(self, index: int) -> list[Command]:
         """The time of a Remind has passed."""

@@ -28,6 +28,12 @@ class Worker:
         self.paused = False
         self.leaving = False  # is not called again; its threads may ask for something
 
+    def leave(self) -> None:
+        """Get nothing ahead any more."""
+        self.leaving = True
+        for line in self.lines.values():
+            line.keep_clear()
+
 
 class Queue:
     """What waits in the manager, and who wants it."""

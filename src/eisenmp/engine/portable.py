@@ -43,6 +43,8 @@ class PortableWorker(StreamWorker):
         self._reaped = False
         self._code: int | None = None
         self._job: Any = None
+        self._reader = threading.Thread(target=self._read, name=f"eisenmp-reader-{wid}", daemon=True)
+        self._waiter = threading.Thread(target=self._wait, name=f"eisenmp-waiter-{wid}", daemon=True)
         self._deadline: threading.Timer | None = None
 
     def start(self, launch: Launch, port: int) -> None:
@@ -62,22 +64,29 @@ class PortableWorker(StreamWorker):
             **options,
         )
         self.pid = self._process.pid
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with self._process.stdin as stdin:
+            try:
+                self._watch()
+            except BaseException:
+                self.kill()
+                self._collect()
+                if not self._reader.is_alive():
+                    self._process.stdout.close()
+                raise
+            try:
+                stdin.write(self.key.hex().encode() + b"\n")
+            except OSError:
+                return  # it has ended already, and the waiter says so
+
+    def _watch(self) -> None:
         if sys.platform == "win32":
             from .job import Job
 
             # it starts nothing before it has read the key, so that whatever it starts is in the job too
             self._job = Job(self.pid)
-        name = f"eisenmp-{{}}-{self.wid}"
-        self._reader = threading.Thread(target=self._read, name=name.format("reader"), daemon=True)
-        self._waiter = threading.Thread(target=self._wait, name=name.format("waiter"), daemon=True)
         self._reader.start()
         self._waiter.start()
-        assert self._process.stdin is not None
-        with self._process.stdin as stdin:
-            try:
-                stdin.write(self.key.hex().encode() + b"\n")
-            except OSError:
-                return  # it has ended already, and the waiter says so
 
     # threads
 
@@ -124,6 +133,7 @@ class PortableWorker(StreamWorker):
         """It has said all; that this side closes too is what it waits for, before it ends."""
         self.connection.close()
         self._deadline = threading.Timer(END_PATIENCE, self.engine.kill, (self.wid,))
+        self._deadline.name = f"eisenmp-deadline-{self.wid}"
         self._deadline.daemon = True
         self._deadline.start()
 

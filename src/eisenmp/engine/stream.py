@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class StreamWorker:
     """One worker, and the manager's ends of what connects it.
 
-    `terminate`, `kill`, `reap` and `release` are called under the engine's lock, the others by the loop.
+    `terminate`, `kill` and `reap` are called under the engine's lock, the others by the loop.
     """
 
     def __init__(self, wid: int, engine: StreamEngine) -> None:
@@ -149,10 +149,10 @@ class StreamEngine:
                 return
             messages = worker.connection.drain()
             code = worker.reap()
-            if messages:
-                events.append(Arrived(worker.wid, messages))
-            worker.rest(events)
-            worker.release()
+        if messages:
+            events.append(Arrived(worker.wid, messages))
+        worker.rest(events)
+        worker.release()
         events.append(Lost(worker.wid, Exit(code, worker.pid, worker.reason)))
 
     def wake(self) -> None:

@@ -276,8 +276,8 @@ class Dispatcher:
 
     def cancel_feed(self, feed: Feed) -> None:
         """Take back what waits, say so to the workers that have chunks of the feed. Under the lock."""
-        for parcel in self.ledger.feed_dropped(feed.queue.number, feed.number):
-            feed.dropped(parcel.number)
+        self.ledger.feed_dropped(feed.queue.number, feed.number)
+        self.execute(self.ledger.room_made(feed.queue.number))
         for wid, parcel in self.ledger.leased(feed.number):
             self.order(wid, m.ORDER_CANCEL, b=parcel.lease)
         if feed.is_over:

@@ -204,7 +204,7 @@ class Feed:
     def room(self) -> int:
         """How many chunks may be cut now: as far ahead as the workers' credit, and no further."""
         queue = self._ledger_queue
-        at_once = max(0, queue.credit + len(queue.lines) - queue.in_flight - len(self.inflow))
+        at_once = max(0, queue.at_once - len(self.inflow))
         waiting = max(1, queue.maxsize) - len(queue.waiting)
         if self.last_pull:
             return 1
@@ -328,9 +328,6 @@ class Feed:
     def fail(self, error: BaseException) -> None:
         if self._error is None and not self.is_over:
             self._error = error
-
-    def dropped(self, number: int) -> None:
-        """A chunk of a feed that was cancelled is taken out of its queue; it stays missing."""
 
     def abandoned(self, *, patient: bool) -> bool:
         """All workers have left: what is not done stays missing. Returns whether the feed is over now.

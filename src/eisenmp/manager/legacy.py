@@ -40,7 +40,7 @@ def result_started() -> Result:
         if not len(_live) and Result.result_dict:
             Result.result_dict = {}
         result = Result()
-        result.result_dict = {}
+        vars(result)["result_dict"] = {}
         _live.add(result)
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from threading import Lock
 
 TYPE_CHECKING = False
@@ -41,14 +42,22 @@ def _at_exit() -> None:
     """Stop managers with idle chunk workers; wait for those with an open feed or inside a server."""
     for manager in list(_live):
         try:
-            manager.at_exit()
+            if _interrupted():
+                _stop_now(manager)
+            else:
+                manager.at_exit()
         except KeyboardInterrupt:
             _stop_now(manager)
         except Exception as error:  # what ended a feed is said; the exit goes on
-            import sys
-
-            print(f"eisenmp: {type(error).__name__}: {error}", file=sys.stderr)
+            if not manager.collector.legacy:  # else it was said when it happened
+                print(f"eisenmp: {type(error).__name__}: {error}", file=sys.stderr)
             manager.stop(grace=0.0)
+
+
+def _interrupted() -> bool:
+    """Whether a Ctrl-C ends the program: the interpreter keeps the type of what it has shown last."""
+    kind = getattr(sys, "last_type", None)
+    return isinstance(kind, type) and issubclass(kind, KeyboardInterrupt)
 
 
 def _stop_now(manager: Mp) -> None:

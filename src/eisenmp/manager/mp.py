@@ -57,7 +57,7 @@ class Mp(Door):
     def __init__(self, *worker_modules: Any, engine: str | Engine = "local", **settings: Any) -> None:
         from os import environ
 
-        self.settings = Settings.from_keywords(settings, environ)
+        self.settings = self._given = Settings.from_keywords(settings, environ)
         check_supported(self.settings)
         self._modules: list[Any] = list(worker_modules)
         self._engine_wanted = engine
@@ -121,6 +121,8 @@ class Mp(Door):
         process starts.
         """
         check_start()
+        if self._started and self._crew.slots and self._crew.over:
+            self.stop()
         if self._started and not self._ended:
             raise EisenmpError("this manager is started already")
         if attributes or not self._modules:
@@ -147,7 +149,7 @@ class Mp(Door):
         from os import environ
 
         self._listed = True
-        self.settings, variables, notes = split_attributes(attributes, environ, base=self.settings)
+        self.settings, variables, notes = split_attributes(attributes, environ, base=self._given)
         for note in notes:
             warnings.warn(note, stacklevel=3)
         self._variables = {**self.settings.variables, **variables}
@@ -165,13 +167,14 @@ class Mp(Door):
         self._crew.tools = list(self._tools)
 
     def _open(self) -> None:
-        if self._opened:
-            return
-        self._opened = True
-        self.engine.open()
-        queue_names.register_resolver(self.uid, self._find_queue)
-        lifetime.register(self)
-        self.dispatcher.pump.start()
+        with self.dispatcher.lock:
+            if self._opened:
+                return
+            self.engine.open()
+            queue_names.register_resolver(self.uid, self._find_queue)
+            lifetime.register(self)
+            self.dispatcher.pump.start()
+            self._opened = True
 
     def pump_running(self) -> None:
         """Make sure that somebody drives the loop when nobody waits."""
@@ -299,6 +302,8 @@ class Mp(Door):
         """In a copy of the program made by os.fork() the manager is stopped: it closes and kills nothing."""
         self._ended = True
         self.engine.abandon()
+        for feed in list(self.dispatcher.feeds.values()):
+            feed.fail(Stopped("this is a copy of the program: the manager belongs to the other one"))
 
     def at_exit(self) -> None:
         """The interpreter exits: stop, unless a feed is open or a worker is inside a server."""
@@ -461,6 +466,7 @@ class Mp(Door):
 
     def noted(self, index: int, body: bytes) -> None:
         """Something put by the program itself into a queue that the manager reads."""
+        self._open()
         if index == OUTPUT:
             self.collector.output(body)
         else:

@@ -152,7 +152,8 @@ def _prepare(part: Any) -> None:
     if isinstance(part, SemLock):
         _name(part)
         return
-    if isinstance(part, Condition) and part._sleeping_count._semlock._get_value():  # type: ignore[attr-defined]
+    sleepers = vars(part)["_sleeping_count"] if isinstance(part, Condition) else None
+    if sleepers is not None and sleepers._semlock._get_value():
         raise TypeError("a thread is waiting for it; start the manager before anything waits")
     wlock = getattr(part, "_wlock", None)
     if wlock is not None and wlock._semlock.name is None and getattr(part, "_thread", None) is not None:

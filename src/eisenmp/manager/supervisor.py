@@ -81,6 +81,8 @@ class Supervisor:
             slot.retired = True
         else:
             self._replace(slot, blame)
+        if slot.retired:
+            self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
         if self._dispatcher.crew.over:
             self._all_gone()
 
