@@ -84,12 +84,10 @@ def a_chunk_that_kills_three_workers_is_given_up(engine: Contestant) -> None:
 @own_process
 def the_chunk_that_ran_is_blamed_and_not_one_before_it(engine: Contestant) -> None:
     """Chunks of microseconds are reported together: the last word of a worker may be late."""
-    with dying(engine, procs_max=1) as (emp, count, _):
-        feed = emp.feed([*range(10), ("die", count, 9, "kill"), *range(11, 20)])
-        with pytest.raises(eisenmp.WorkerDied) as caught:
-            list(feed)
-        assert caught.value.ticket.number == 10
-        assert [failure.ticket.number for failure in feed.failed] == [10]
+    with dying(engine, procs_max=1, on_error="skip") as (emp, _, _):
+        feed = emp.feed([1, ("vanish",)] * 3)
+        assert [r.value for r in feed.in_order()] == [[1]] * 3
+        assert sorted(failure.ticket.number for failure in feed.failed) == [1, 3, 5]
 
 
 @own_process

@@ -53,7 +53,8 @@ def test_of_own_managers(engine: Contestant, behaviour: Behaviour) -> None:
 def reports(request: pytest.FixtureRequest) -> dict[str, str]:
     """What the engine, in an interpreter of its own, had to say about each behaviour."""
     engine: Contestant = request.param
-    environment = {**os.environ, **engine.environment, "PYTHONPATH": f"{STRIPPED}{os.pathsep}{ROOT}"}
+    path = os.pathsep.join(filter(None, (str(STRIPPED), str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, **engine.environment, "PYTHONPATH": path}
     run = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.contract", engine.name],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=110,

@@ -41,6 +41,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Contestant]:
         yield contestant
 
 
+def environment() -> dict[str, str]:
+    """For a program of its own, which finds the tests and the package where this one does."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 def hostile(engine: Contestant, name: str, **settings: Any) -> eisenmp.Mp:
     return engine.mp(f"{HOSTILE}:{name}", rows_max=1, **settings)
 
@@ -132,7 +138,7 @@ def test_workers_end_with_the_program(engine: Contestant, how: str, fifo: Path) 
     """Killed without a word, while a copy of it made by os.fork() lives on."""
     program = subprocess.Popen(
         [sys.executable, str(HERE / "program.py"), engine.name, how, str(fifo)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     with held_open(fifo), program:
         assert program.stdout is not None
@@ -146,7 +152,7 @@ def test_a_stopped_worker_ends_with_the_program(fifo: Path) -> None:
     """By the life line: it cannot do anything itself."""
     program = subprocess.Popen(
         [sys.executable, str(HERE / "program.py"), "local", "waits", str(fifo)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     with held_open(fifo), program:
         assert program.stdout is not None
@@ -209,32 +215,35 @@ def test_a_system_without_room_for_a_process_is_asked_again(monkeypatch: pytest.
             list(emp.feed(range(10)))
 
 
-def test_a_program_without_standard_descriptors_has_workers(engine: Contestant) -> None:
-    """Its new descriptors get the numbers 0 to 2, which the workers have their own for."""
-    code = (
-        "import os, sys; from tests.contract.engines import ENGINES\n"
-        "told = os.dup(1); [os.close(number) for number in (0, 1, 2)]\n"
-        f"engine = [engine for engine in ENGINES if engine.name == {engine.name!r}][0]\n"
-        "with engine.chosen(), engine.mp(rows_max=1) as emp:\n"
-        "    os.write(told, b'%d' % len(list(emp.feed(range(20)))))\n"
-    )
+def run_program(engine: Contestant, how: str) -> str:
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, timeout=LONG, check=False,
-    )  # fmt: skip
-    assert (run.returncode, run.stdout) == (0, b"20")
-
-
-def test_signals_that_the_program_ignores_or_resets_do_no_harm(engine: Contestant) -> None:
-    """SIGPIPE reset to its default must not end the manager; SIGTERM blocked there must end the workers."""
-    run = subprocess.run(
-        [sys.executable, str(HERE / "program.py"), engine.name, "signals", ""],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, str(HERE / "program.py"), engine.name, how, ""],
+        cwd=ROOT, env=environment(),
         stdout=subprocess.PIPE, timeout=LONG, check=False, text=True,
     )  # fmt: skip
-    # where SIGCHLD is ignored, nobody can learn the exit codes of one's own children
+    assert run.returncode == 0
+    return run.stdout
+
+
+def test_a_program_without_standard_descriptors_has_workers(engine: Contestant) -> None:
+    """Its new descriptors get the numbers 0 to 2, which the workers have their own for."""
+    assert run_program(engine, "closed") == "20"
+
+
+@pytest.mark.parametrize("how", ["blocks", "ignores"])
+def test_signals_that_the_program_does_not_take_end_the_workers(engine: Contestant, how: str) -> None:
+    assert run_program(engine, how) == "200 [-15, -15]\n"
+
+
+def test_a_program_that_ignores_its_children_gets_all_results(engine: Contestant) -> None:
+    """Then nobody can learn the exit codes of one's own children."""
     code = -15 if engine.name == "forkserver" else None
-    assert (run.returncode, run.stdout) == (0, f"200 {[code] * 2}\n")
+    assert run_program(engine, "children") == f"200 {[code] * 2}\n"
+
+
+@pytest.mark.parametrize("name", ["local", "portable"])
+def test_a_program_that_resets_sigpipe_survives_its_workers(name: str) -> None:
+    assert run_program(Contestant(name), "pipe") == "survived\n"
 
 
 def test_signals_of_the_program_do_not_interrupt_the_loop() -> None:

@@ -191,6 +191,10 @@ def die(toolbox: ToolBox, path: str, times: int, how: str) -> str:
     return f"{toolbox.WORKER_NAME} {toolbox.WORKER_ID} {toolbox.START_SEQUENCE_NUM}"
 
 
+def vanish(toolbox: ToolBox) -> None:
+    os._exit(9)
+
+
 def die_with_object(toolbox: ToolBox, queue: str, path: str) -> object:
     """Take an object, and die with it the first time."""
     taken = toolbox.queue(queue).get()
@@ -237,7 +241,7 @@ ACTS: dict[str, Callable[..., object]] = {
     act.__name__: act
     for act in (
         nothing, square, busy, who, wait, until_cancelled, send, put, put_into, give_queue, get, relay, limits,
-        in_category, tool, digest, fail, fail_times, die, die_with_object, wedge, say, say_raw, say_half, log,
+        in_category, tool, digest, fail, fail_times, die, vanish, die_with_object, wedge, say, say_raw, say_half, log,
     )
 }  # fmt: skip
 

@@ -65,7 +65,8 @@ def portable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_stripped(code: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{STRIPPED}{os.pathsep}{ROOT}"}
+    path = os.pathsep.join(filter(None, (str(STRIPPED), str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
     del environment["EISENMP_PORTABLE"]
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=ROOT, env=environment, text=True,

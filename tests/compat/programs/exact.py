@@ -21,8 +21,9 @@ class ModuleConfiguration:
 
 
 emp = eisenmp.Mp()
-emp.queue_cust_dict_std_create(("mp_blue_q", 1))
+emp.queue_cust_dict_std_create(("mp_blue_q", 1), ("turns", 2))
 emp.start(**ModuleConfiguration().__dict__)
 emp.run_q_feeder(
     generator=(int(argument) for argument in sys.argv[1:]), input_q=emp.queue_cust_dict_std["mp_blue_q"]
 )
+emp.queue_cust_dict_std["turns"].put(None)
