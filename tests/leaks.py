@@ -294,6 +294,11 @@ def _name(thread: threading.Thread | int) -> str:
 def _held_elsewhere(path: str) -> bool:
     """True when a process that is not this one or its descendant has the file (or one below it) in use."""
     ours = {os.getpid(), *(process.pid for process, _ in _descendants())}
+    try:
+        # who made a semaphore has it mapped under the name that it had then
+        inode = f"{os.stat(path).st_ino} {SHM}/"
+    except FileNotFoundError:
+        return True  # a stranger has unlinked it meanwhile
     for entry in PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) in ours:
             continue
@@ -308,7 +313,9 @@ def _held_elsewhere(path: str) -> bool:
                 targets.append(os.readlink(link))
             except OSError:
                 continue  # closed meanwhile; the others count all the same
-        if any(target.startswith(path) for target in targets) or any(path in text for text in mapped):
+        if any(target.startswith(path) for target in targets) or any(
+            path in text or text.startswith(inode) for text in mapped
+        ):
             return True
     return False
 

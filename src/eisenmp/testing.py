@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Value = TypeVar("Value")
 
+__all__ = ["InlineEngine", "eventually"]
+
 PATIENCE = 1.0  #: seconds for threads of workers that were stopped
 INTERVAL = 0.005  #: seconds between two looks of `eventually`
 

@@ -43,10 +43,12 @@ class Contestant(NamedTuple):
                     os.environ[name] = value
 
 
+LOCAL = Contestant("local", environment={"EISENMP_PORTABLE": "0"})
+PORTABLE = Contestant("portable", environment={"EISENMP_PORTABLE": "1"})
 ENGINES = (
-    Contestant("local"),
+    LOCAL,
     Contestant("inline", settings={"engine": "inline"}, processes=False),
-    Contestant("portable", environment={"EISENMP_PORTABLE": "1"}),
-    Contestant("forkserver", settings={"start_method": "forkserver"}),
+    PORTABLE,
+    Contestant("forkserver", {"start_method": "forkserver"}, environment={"EISENMP_PORTABLE": "0"}),
     Contestant("stripped", apart=True),
 )

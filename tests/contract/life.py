@@ -73,13 +73,13 @@ def workers_are_added_and_dismissed(engine: Contestant) -> None:
         gate, told = emp.queue(GATE, maxsize=9), emp.queue(TOLD, maxsize=9)
         for procs in (3, 1, 2):
             emp.resize(procs)
+            eventually(lambda procs=procs: sum(slot.is_alive() for slot in emp.proc_list) == procs)
             feed = emp.feed([("wait", GATE, TOLD)] * procs)
             # so many run at the same time
             assert len({told.get(timeout=LONG) for _ in range(procs)}) == procs
             for _ in range(procs):
                 gate.put(None)
             assert feed.wait(LONG)
-        eventually(lambda: sum(slot.is_alive() for slot in emp.proc_list) == 2)
 
 
 # stop

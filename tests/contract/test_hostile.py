@@ -25,7 +25,7 @@ from eisenmp.engine.local import LocalEngine
 from eisenmp.engine.portable import PortableEngine
 from tests import leaks
 
-from .engines import ENGINES, HERE, Contestant
+from .engines import ENGINES, HERE, LOCAL, PORTABLE, Contestant
 from .feeding import LONG
 from .suite import TOLD
 
@@ -206,7 +206,7 @@ def test_a_system_without_room_for_a_process_is_asked_again(monkeypatch: pytest.
         raise BlockingIOError("no more processes")
 
     with pytest.raises(eisenmp.EisenmpError, match="cannot be started: no more processes"):
-        with Contestant("local").mp(rows_max=1) as emp:
+        with LOCAL.chosen(), LOCAL.mp(rows_max=1) as emp:
             assert len(list(emp.feed(range(10)))) == 10
             monkeypatch.setattr(process, "spawn", refuse)
             os.kill(emp.proc_list[0].pid, signal.SIGKILL)
@@ -252,7 +252,7 @@ def test_signals_of_the_program_do_not_interrupt_the_loop() -> None:
     before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
     signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
     try:
-        with Contestant("local").mp(rows_max=1) as emp:
+        with LOCAL.chosen(), LOCAL.mp(rows_max=1) as emp:
             assert [r.value for r in emp.feed(range(2000)).in_order()] == [[n] for n in range(2000)]
             assert len(list(emp.feed([("busy", 0.02)] * 4))) == 4
     finally:
@@ -290,7 +290,7 @@ def test_every_process_is_lost_once_whenever_it_is_killed(kind: type[LocalEngine
 
 
 def test_a_hundred_megabytes_travel_both_ways() -> None:
-    with Contestant("local").mp(rows_max=1, procs_max=1) as emp:
+    with LOCAL.chosen(), LOCAL.mp(rows_max=1, procs_max=1) as emp:
         size = 100_000_000
         ((_, answer),) = [r.value[0] for r in emp.feed([("digest", bytes(size), size)])]
         assert len(answer) == size
@@ -305,8 +305,7 @@ def port_of(emp: eisenmp.Mp) -> int:
 
 
 def test_strangers_at_the_port_are_not_let_in() -> None:
-    portable = next(engine for engine in ENGINES if engine.name == "portable")
-    with portable.chosen(), portable.mp(rows_max=1, procs_max=1) as emp:
+    with PORTABLE.chosen(), PORTABLE.mp(rows_max=1, procs_max=1) as emp:
         told = emp.queue(TOLD)
         strangers = [socket.create_connection(("127.0.0.1", port_of(emp))) for _ in range(70)]
         try:

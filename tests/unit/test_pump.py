@@ -241,9 +241,9 @@ def test_closing_waits_for_a_leader_that_is_not_the_background(wire: Wire, pump:
 
 
 def test_the_leader_may_close_the_pump(wire: Wire) -> None:
-    pump = Pump(lambda timeout: pump.close(join=False), wire.wake, tick=LONG, name=BACKGROUND)
-    assert pump.wait_until(wire.has("never")) is False
-    pump.close()
+    own = Pump(lambda timeout: own.close(join=False), wire.wake, tick=LONG, name=BACKGROUND)
+    assert own.wait_until(wire.has("never")) is False
+    own.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

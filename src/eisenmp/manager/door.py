@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from ..core import queues as queue_names
+from .dispatcher import LAST_PULL
 from .legacy import result_ended, result_started
 
 TYPE_CHECKING = False
@@ -214,6 +215,9 @@ class Door:
         if not pump.wait_until(lambda: bool(crew.slots) and crew.finished and collector.idle, MOMENT):
             return False
         if pump.wait_until(lambda: crew.over and collector.idle, LEAVING):
+            # a feeder whose lists are all done may still find out whether there is more
+            feeds = self.dispatcher.feeds
+            pump.wait_until(lambda: not feeds and collector.idle, 2 * LAST_PULL)
             self.stop()
         return True
 

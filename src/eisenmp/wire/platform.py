@@ -186,8 +186,7 @@ class _Selector:
 
     def register(self, descriptor: int, mask: int) -> None:
         self._selector.register(descriptor, _events(mask))
-        if len(self._selector.get_map()) > 1:
-            self._changed()
+        self._changed()
 
     def modify(self, descriptor: int, mask: int) -> None:
         self._selector.modify(descriptor, _events(mask))

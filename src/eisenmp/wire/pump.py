@@ -61,6 +61,11 @@ class Pump:
         self._thread = threading.Thread(target=self._background, name=name, daemon=True)
 
     @property
+    def somebody_leads(self) -> bool:
+        """Whether a thread waits on the sockets now, be it the background thread or another."""
+        return self._leading
+
+    @property
     def background_leads(self) -> bool:
         """Whether the background thread is the one that waits on the sockets now."""
         return self._leading_background
