@@ -141,6 +141,14 @@ def test_several_threads_of_a_worker(shared: Puppet) -> None:
     assert shared.answer() == [0, 1, 2, 3, 4]
 
 
+def test_what_a_worker_puts_arrives_while_a_thread_of_it_waits(shared: Puppet) -> None:
+    shared.tell("say_and_join", "said in between", "one")
+    while "said in between" not in shared.emp.print_q_box:
+        threading.Event().wait(0.01)
+    shared.emp.queue_cust_dict_std["one"].put(None)
+    assert shared.answer() is None
+
+
 def test_from_one_worker_to_another() -> None:
     with stopped_at_the_end() as emp:
         emp.queue_cust_dict_std_create(("ping", 1), ("pong", 1), ("told", 1))
@@ -231,6 +239,19 @@ def test_stop_proc_with_a_name_stops_that_worker(side: str) -> None:
         ended.join()
         assert (ended.exitcode, other.is_alive()) == (0, True)
         assert {told.ask("identity")[1] for _ in range(4)} == {other.name}
+
+
+def test_the_running_cycle_of_a_stopped_worker_is_done_once_and_whole() -> None:
+    for _ in range(5):
+        with stopped_at_the_end() as emp:
+            emp.queue_cust_dict_std_create(("calls", 8), ("replies", 8), ("many", 100))
+            emp.start(**configuration("puppet_worker.py", PROCS_MAX=2))
+            told = Puppet(emp)
+            assert told.ask("put_and_be_stopped", "many", 50) is None
+            # another worker answers, and nothing of the call was made a second time
+            while len(emp.stop_list) < 1:
+                assert told.ask("identity")
+            assert emp.queue_cust_dict_std["many"].qsize() == 50
 
 
 def test_other_texts_in_the_process_queue_do_nothing() -> None:

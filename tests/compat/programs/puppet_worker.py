@@ -68,3 +68,21 @@ def on_nested(toolbox, path, method, *arguments):
 def reply_into(toolbox, queue, value):
     """Put the value into the queue that comes out of another one."""
     find(toolbox, queue).get()["reply"].put(value)
+
+
+def say_and_join(toolbox, text, queue):
+    """Print by the queue, then wait for a thread that waits for an object; nobody here looks at the wire."""
+    thread = threading.Thread(target=find(toolbox, queue).get)
+    thread.start()
+    # the thread is well inside its get by then
+    thread.join(0.05)
+    toolbox.mp_print_q.put(text)
+    thread.join()
+
+
+def put_and_be_stopped(toolbox, queue, count):
+    """Have this worker stopped, and go on with the running call: all of it counts."""
+    toolbox.mp_process_q.put(["STOP_PROC", toolbox.WORKER_NAME])
+    for number in range(count):
+        find(toolbox, queue).put(number)
+        find(toolbox, queue).full()
