@@ -105,7 +105,8 @@ class Mp(Door):
         check_supported(self.settings)
         settings, ledger = self.settings, self._ledger
         check_pin(settings.pin)
-        ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised
+        retries, budget = settings.retries, ledger.budget
+        budget.deaths, budget.raises, budget.timeouts = retries.death, retries.raised, retries.timeout
         ledger.tokens = not settings.stop_msg_disable
         self._crew.settings = self.collector.settings = settings
         self._crew.forked = can_fork(self.engine, settings)
