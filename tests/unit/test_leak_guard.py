@@ -231,13 +231,14 @@ def shm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_name_in_dev_shm_is_found_and_unlinked(shm: Path) -> None:
+def test_a_name_in_dev_shm_is_found_and_never_unlinked(shm: Path) -> None:
     before = leaks.snapshot()
     path = shm / "region"
     path.write_bytes(b"left behind")
     assert leaks.leaked(before) == (leaks.Leak("memory", str(path)),)
     leaks.clean_up(before)
-    assert not path.exists()
+    assert path.exists()
+    assert leaks.leaked(leaks.snapshot()) == ()
 
 
 def test_a_name_in_dev_shm_that_a_stranger_holds_is_the_strangers(
@@ -255,8 +256,6 @@ def test_a_name_in_dev_shm_that_a_stranger_holds_is_the_strangers(
         with monkeypatch.context() as patch:
             patch.setattr(leaks, "_descendants", lambda: iter(()))
             assert "memory" not in kinds(before)
-            leaks.clean_up(before)
-            assert path.exists()
         child.communicate()
     path.unlink()
 
@@ -330,7 +329,7 @@ def test_passes_after_thread(): pass
 def test_leaks_descriptor(): os.pipe()
 def test_passes_after_descriptor(): pass
 def test_leaks_shm(): open("STAND-IN/region", "w").close()
-def test_passes_after_shm(): assert not os.path.exists("STAND-IN/region")
+def test_passes_after_shm(): assert os.path.exists("STAND-IN/region")
 def test_leaks_mapping(): kept.append(mmap.mmap(-1, 4096))
 def test_passes_after_mapping(): pass
 def test_passes_zombie():
