@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
-from tests import leaks
+from tests import leaks, surroundings
 from tests.skips import LIST, SkipGate, read_allowed
 
 # A deadline is an upper bound on elapsed time, and so is the health check of slow data.
@@ -22,6 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipGate(read_allowed(config.rootpath / LIST)), "skip-gate")
     config.pluginmanager.register(SessionGuard(), "session-guard")
     leaks.adopt_orphans()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # ignored signals are inherited: a suite in the background would run programs deaf to Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Settings of whoever runs the tests must not change what they see; the portable path is chosen so.
     for name in [name for name in os.environ if name.startswith("EISENMP_")]:
         if name != "EISENMP_PORTABLE":
@@ -30,12 +34,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def leak_guard() -> Iterator[None]:
-    """After the test and its fixtures: no child, thread, descriptor or memory region may be new."""
+    """After the test and its fixtures: no child, thread, descriptor or memory region may be new.
+
+    Directory, environment, sys.path and signal handlers are as they were.
+    """
+    around = surroundings.look()
     before = leaks.snapshot()
     yield
-    if found := leaks.leaked(before, leaks.GRACE):
+    found = leaks.leaked(before, leaks.GRACE)
+    changed = surroundings.changed(around)
+    if found or changed:
         leaks.clean_up(before)
-        pytest.fail("\n".join(["left behind:", *map(str, found)]), pytrace=False)
+        surroundings.put_back(around)
+        pytest.fail("\n".join(["left behind:", *map(str, found), *changed]), pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def worker_files_are_forgotten() -> Iterator[None]:
+    """What workers inside this process have imported is not found by the tests of another file."""
+    before = surroundings.imports()
+    yield
+    surroundings.forget_worker_files(before)
 
 
 class SessionGuard:
