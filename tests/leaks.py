@@ -26,9 +26,9 @@ STRANGERS_GRACE = 0.5  # seconds that a name in /dev/shm gets that nobody holds
 PROC = Path("/proc")
 HAS_PROC = Path("/proc/self/task").is_dir()
 SHM = "/dev/shm"
-#: Locks of multiprocessing: whoever is killed together with its resource tracker leaves them, so anybody on
+#: Names of multiprocessing and joblib: who is killed together with its resource tracker leaves them, so anybody on
 #: this machine may have. One that a process of ours still has is seen as a mapping all the same.
-LOCKS = ("sem.mp-", "sem.loky-")
+LEFT_BY_OTHERS = ("sem.mp-", "sem.loky-", "joblib_memmapping_folder_")
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -225,7 +225,7 @@ def _descriptors() -> dict[int, str]:
 
 def _shm() -> frozenset[str]:
     try:
-        return frozenset(name for name in os.listdir(SHM) if not name.startswith(LOCKS))
+        return frozenset(name for name in os.listdir(SHM) if not name.startswith(LEFT_BY_OTHERS))
     except FileNotFoundError:
         return frozenset()
 
