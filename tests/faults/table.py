@@ -138,7 +138,7 @@ def expected(row: Row) -> Expected:
         return _leaving(row)
     if row.where == "start" and row.how == "raise":
         return Expected(strikes=_processes(row))  # rule 1
-    if row.where in ("load", "mate") and row.how == "raise" or (row.where, row.how) == ("load", "sys.exit"):
+    if (row.where in ("load", "mate") and row.how == "raise") or (row.where, row.how) == ("load", "sys.exit"):
         return _not_loaded(row)
     if row.place in BEFORE_READY:
         return _before_ready(row)
