@@ -6,21 +6,23 @@ from typing import Any
 
 HEAD = """# Five faults
 
-What is left of a job of 1,000 items and of its processes when a fault strikes: two workers, one item at a time,
-the start method spawn (joblib: loky), each job written the way the library's manual has it. Where items can have a
-timeout, it is four seconds: eisenmp, mpire, joblib and pebble have one, Pool and ProcessPoolExecutor do not.
-Seconds are from the fault until no process of the job is left. This page is made by `make bench-faults` of
-[its measurements](../benchmarks/results/faults.json).
+What is left of a job of 1,000 items and of its processes when a fault strikes: two workers, one item at a
+time, the start method spawn (joblib: loky), each job written the way the library's manual has it. Where items
+can have a timeout, it is four seconds: eisenmp, mpire, joblib and pebble have one, Pool and ProcessPoolExecutor
+do not. Seconds are from the fault until no process of the job is left. This page is made by `make bench-faults`
+of [its measurements](../benchmarks/results/faults.json).
 """
 
 NOTES = """
-* **an item kills its worker**: the function sends SIGKILL to its own process at one of the items, as the kernel
-  does when memory is short.
+* **an item kills its worker**: the function sends SIGKILL to its own process at one of the items, as the
+  kernel does when memory is short.
 * **an item hangs**: the function never returns for one of the items.
 * **a result that cannot be pickled**: the function returns a lock for one of the items.
 * **Ctrl-C**: SIGINT to the process group of the program, as a terminal sends it, in the middle of the job.
 * **SIGKILL of the parent**: in the middle of the job; nothing in the program can react to it.
 """
+
+NAMED = ("eisenmp", "joblib", "mpire", "pebble")
 
 
 def page(content: dict[str, Any]) -> str:
@@ -36,10 +38,7 @@ def page(content: dict[str, Any]) -> str:
     measured = (
         f"Measured {where['date']} on {where['cpus']} CPUs, {where['system']}, {where['python']}; {versions}."
     )
-    return "\n".join([*lines, NOTES, measured, ""])
-
-
-NAMED = ("eisenmp", "joblib", "mpire", "pebble")
+    return "\n".join([*lines, NOTES, measured, f"{versions}.", ""])
 
 
 def words(outcome: dict[str, Any]) -> str:

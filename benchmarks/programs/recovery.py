@@ -1,7 +1,7 @@
 """Kill a worker again and again, in the middle of a job: START_METHOD, how often.
 
-Prints two lists of seconds, one number for each kill: until the slot works again, and the largest gap between two
-completions of another worker meanwhile.
+Prints two lists of seconds, one number for each kill: until the slot works again, and the largest gap between
+two completions of another worker meanwhile.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from time import monotonic
 
 import eisenmp
@@ -36,11 +36,7 @@ def recover(results: Iterator[eisenmp.Result], victim: int) -> tuple[float, floa
         if done.slot != victim:
             others[done.slot].append(done.ended)
         elif done.pid != pids[victim]:
-            gaps = [
-                right - left
-                for times in others.values()
-                for left, right in zip(times, times[1:], strict=False)
-            ]
+            gaps = [right - left for times in others.values() for left, right in pairwise(times)]
             return done.began - killed, max(gaps)
 
 

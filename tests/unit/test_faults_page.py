@@ -17,9 +17,9 @@ def test_the_page_is_made_of_the_results() -> None:
 
 def test_every_side_was_struck_by_every_fault() -> None:
     assert CONTENT["faults"] == {name: fault.title for name, fault in FAULTS.items()}
-    assert {name: list(found) for name, found in CONTENT["outcomes"].items()} == dict.fromkeys(
-        FAULTS, list(SIDES)
-    )
+    assert {name: list(found) for name, found in CONTENT["outcomes"].items()} == {
+        key: list(SIDES) for key in FAULTS
+    }
 
 
 def test_the_words_follow_the_figures() -> None:
