@@ -8,9 +8,9 @@ HEAD = """# Five faults
 
 What is left of a job of 1,000 items and of its processes when a fault strikes: two workers, one item at a
 time, the start method spawn (joblib: loky), each job written the way the library's manual has it. Where items
-can have a timeout, it is four seconds: eisenmp, mpire, joblib and pebble have one, Pool and ProcessPoolExecutor
-do not. Seconds are from the fault until no process of the job is left. This page is made by `make bench-faults`
-of [its measurements](../benchmarks/results/faults.json).
+can have a timeout, it is four seconds: eisenmp, mpire, joblib and pebble have one, the other two do not.
+Seconds are from the fault until no process of the job is left. This page is made by `make bench-faults` of
+[its measurements](../benchmarks/results/faults.json).
 """
 
 NOTES = """

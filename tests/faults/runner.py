@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 TIMEOUT = 1.0  #: seconds for a chunk of microseconds, where one may stand still
-START_TIMEOUT = {True: 4.0, False: 1.0}  #: by `once`: a healthy start follows, or all are struck
+START_TIMEOUT = {True: 3.0, False: 1.0}  #: by `once`: a healthy start follows, or all are struck
 MEMORY_MAX = 96 << 20
 PATIENCE = 100.0  #: seconds for what must come
 IMPATIENCE = 0.5  #: seconds for what must not come
