@@ -59,7 +59,7 @@ class Feeder:
         except FeedError as error:
             with dispatcher.lock:
                 feed.source_failed(error)
-        except Exception as error:  # whatever the user's generator raises
+        except BaseException as error:  # the user's generator may raise anything, also by sys.exit()
             self._source_raised(error)
         finally:
             self.seconds = perf_counter() - start
@@ -145,7 +145,7 @@ class Feeder:
             if rows is None or feed.stopped:
                 return False
             try:
-                body = dumps(_sendable(rows), "rows")
+                body = _packed(rows)
             except Unpicklable as error:
                 self._unsendable(rows, error)
                 continue
@@ -158,7 +158,7 @@ class Feeder:
         feed, dispatcher = self.feed, self._dispatcher
         try:
             titled = [header(feed.title, feed.next_number), *rows] if flags & m.TITLED else rows
-            body = dumps(_sendable(titled), "rows")
+            body = _packed(titled)
         except Unpicklable as error:
             self._unsendable(rows, error)
             return
@@ -185,7 +185,7 @@ class Feeder:
                 self._dispatcher.pump.wait_until(feed.room_again, may_lead=False)
         return not feed.stopped
 
-    def _source_raised(self, error: Exception) -> None:
+    def _source_raised(self, error: BaseException) -> None:
         """What was sent goes on to its end; the rows of the chunk that was being cut are kept in `failed`."""
         feed = self.feed
         rows = self._cutter.partial
@@ -220,12 +220,22 @@ class Feeder:
     def _close(self) -> None:
         try:
             self._cutter.close()
-        except Exception as error:  # the user's `finally` or `except GeneratorExit` may raise anything
+        except BaseException as error:  # the user's `finally` or `except GeneratorExit` may raise anything
             import warnings
 
             warnings.warn(
                 f"closing the generator of queue {self.feed.queue.name!r} raised {error!r}", stacklevel=1
             )
+
+
+def _packed(rows: Any) -> bytes:
+    """The rows as they are sent; Unpicklable says which of them is the reason."""
+    try:
+        return dumps(_sendable(rows), "rows")
+    except Exception:
+        raise
+    except BaseException as error:  # a row that calls sys.exit() is no reason for the thread to end
+        raise Unpicklable(f"rows cannot be pickled: {type(error).__name__}: {error}", "rows") from error
 
 
 def _sendable(rows: Any) -> Any:
