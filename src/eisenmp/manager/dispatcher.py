@@ -76,7 +76,7 @@ class Dispatcher:
                 elif isinstance(event, Lost):
                     self._reception.gone(event.wid)
                     self._pending.pop(event.wid, None)
-                    self.supervisor.lost(event.wid, event.exit)
+                    self.supervisor.lost(event.wid, event.exit, events)
                 elif isinstance(event, Log):
                     self._reception.wrote(event.wid, event.data)
                 elif isinstance(event, Started):

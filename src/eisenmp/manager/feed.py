@@ -80,7 +80,8 @@ class Feed:
             if body is not None:
                 rows = _rows(body)
             if isinstance(why, Blame):
-                failures.append(Failure(ticket, rows, why.exception(ticket), why.cause, attempts, why.tail))
+                error = why.exception(ticket)
+                failures.append(Failure(ticket, rows, error, why.cause, attempts, why.tail, why.stack))
             else:
                 failures.append(Failure(ticket, rows, why, str(why), attempts))
         return failures
