@@ -15,7 +15,6 @@ GIVEN: dict[str, Any] = {
     "timeout_row": 1,
     "memory_max": "1G",
     "chunks_max": 5,
-    "ledger": "job.db",
     "dashboard": True,
 }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ..core.outcome import UNSENT
 from ..core.record import NamedTuple
-from ..errors import RemoteTraceback, WorkerDied, WorkerFailed
+from ..errors import FeedError, RemoteTraceback, WorkerDied, WorkerFailed
 from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..core.outcome import Letter
     from ..core.ticket import Ticket
     from ..engine.base import Exit
 
@@ -52,6 +54,21 @@ class Blame(NamedTuple):
             return text
         remote.__cause__ = text
         return remote
+
+
+def letter_reason(letter: Letter, ticket: Ticket) -> Blame | BaseException:
+    """Why a ticket was given up in an earlier run."""
+    if letter.kind != UNSENT:
+        return Blame(
+            letter.kind,
+            letter.cause,
+            letter.error,
+            letter.traceback_text,
+            letter.tail,
+            letter.pid,
+            letter.exitcode,
+        )
+    return FeedError(letter.cause, ticket=ticket)
 
 
 def death_cause(exit: Exit, reason: str = "") -> str:

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from ..core.queues import QueueName
     from ..engine.base import Engine
+    from .bookkeeper import Bookkeeper
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
-_feed_numbers = count(1)
 _manager_numbers = count(1)
 
 
@@ -67,6 +67,10 @@ class Mp(Door):
         self._tools: list[bytes] = []
         self._subscribers = Subscribers()
         self._feeders: list[Feeder] = []
+        self._feed_numbers = count(1)
+        self._bookkeeper: Bookkeeper | None = None
+        self._told: list[dict[str, Any]] = []  # tools that were broadcast before the ledger was open
+        self.command: list[str] | None = None  #: the arguments of `eisenmp run`, where that is the program
         self._started = False
         self._ended = False
         self._listed = False
@@ -137,6 +141,7 @@ class Mp(Door):
             self._door_started(attributes)
         self._open()
         try:
+            self._open_ledger()
             self._start_crew()
         except BaseException:
             self.stop(grace=0.0)
@@ -165,6 +170,28 @@ class Mp(Door):
         share_main(self._crew.sources)
         self._crew.variables, self._crew.descriptors = pack_variables(self._variables, self.engine)
         self._crew.tools = list(self._tools)
+
+    def _open_ledger(self) -> None:
+        if self.settings.ledger is None:
+            return
+        from .bookkeeper import Bookkeeper, job_facts
+
+        job, facts = job_facts(
+            self._crew.sources, self.contract, self._variables, self.settings, list(self._names)
+        )
+        facts["command"] = None if self.command is None else dumps(self.command)
+        keeper = Bookkeeper(self.settings.ledger, self._ledger_failed)
+        keeper.open(job, facts, resume=self.settings.resume)
+        self._bookkeeper = keeper
+        self.dispatcher.keeps_books = True
+        while self._told:
+            keeper.broadcast(self._told.pop(0))
+
+    def _ledger_failed(self, error: EisenmpError) -> None:
+        """Nothing more can be recorded: the job ends, with what was done intact."""
+        with self.dispatcher.lock:
+            self.dispatcher.supervisor.fail(error)
+        self.dispatcher.pump.interrupt()
 
     def _open(self) -> None:
         with self.dispatcher.lock:
@@ -277,6 +304,9 @@ class Mp(Door):
         """Whatever happened before: no process, thread or descriptor is left."""
         dispatcher = self.dispatcher
         self._feeders = join_feeders(self._feeders)
+        if self._bookkeeper is not None:
+            self._bookkeeper.close()
+            self._bookkeeper = None
         self._print_end()
         self._end_progress()
         self.collector.close()
@@ -301,6 +331,8 @@ class Mp(Door):
     def abandon(self) -> None:
         """In a copy of the program made by os.fork() the manager is stopped: it closes and kills nothing."""
         self._ended = True
+        if self._bookkeeper is not None:
+            self._bookkeeper.abandon()
         self.engine.abandon()
         for feed in list(self.dispatcher.feeds.values()):
             feed.fail(Stopped("this is a copy of the program: the manager belongs to the other one"))
@@ -394,9 +426,11 @@ class Mp(Door):
         if dispatcher.closing:
             raise Stopped("the manager is ending: join was called")
         feed = Feed(
-            next(_feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
+            next(self._feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
         )
         feed.title = title
+        if self._bookkeeper is not None:
+            feed.books = self._bookkeeper.books(feed, rows, size)
         feeder = Feeder(feed, rows, dispatcher, size, total)
         with dispatcher.lock:
             if dispatcher.error is not None:
@@ -486,6 +520,10 @@ class Mp(Door):
             except Unpicklable as error:
                 raise SettingsError(str(error)) from error
         body = dumps(packed)
+        if self._bookkeeper is not None:
+            self._bookkeeper.broadcast(tools)
+        elif not self._started:
+            self._told.append(tools)
         self._tools.append(body)
         dispatcher = self.dispatcher
         with dispatcher.lock:
