@@ -273,6 +273,10 @@ class Archive:
         except zlib.error as error:
             raise damaged(self.path, f"the rows of ticket {number} of feed {feed}: {error}") from error
 
+    def has(self, feed: int, number: int) -> bool:
+        """Whether the ticket was sent."""
+        return bool(self._rows("SELECT 1 FROM tickets WHERE ticket = ?", key(feed, number)))
+
     def pieces(self, feed: int, number: int) -> tuple[Piece, ...]:
         """What is done of a ticket."""
         found = self._rows("SELECT checksum, body FROM results WHERE ticket = ?", key(feed, number))

@@ -13,7 +13,7 @@ from ..core.fingerprint import digest
 from ..core.job import Imprint, Job, Origin, job_differences, source_differences
 from ..errors import SettingsError
 from ..wire.pickles import Unpicklable, dumps
-from .archive import FeedEntry, unlike
+from .archive import FeedEntry, LedgerFault, unlike
 from .books import Books
 from .imprint import job_of
 from .store import Store
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..child.loader import Source
     from ..core.queues import QueueName
     from ..core.settings import Settings
-    from .archive import LedgerFault
     from .feed import Feed
 
 TOOL_MAX = 1 << 28  #: bytes of a pickled tool that is kept; of a bigger one only type and size are known
@@ -44,8 +43,14 @@ class Bookkeeper:
 
     def open(self, job: Job, facts: Mapping[str, Any], *, resume: bool) -> None:
         """Begin the ledger, or go on with it. SettingsError says what stands against that."""
+        try:
+            self._open(job, {**facts, "job": json.dumps(job), "begun": time()}, resume)
+        except LedgerFault as fault:  # before anything runs it is a setting that is wrong
+            raise SettingsError(str(fault)) from fault
+
+    def _open(self, job: Job, facts: Mapping[str, Any], resume: bool) -> None:
         store = self.store
-        store.open({**facts, "job": json.dumps(job), "begun": time()}, resume=resume)
+        store.open(facts, resume=resume)
         if not store.resumed:
             return
         try:
@@ -109,12 +114,14 @@ def job_facts(
     own = [(queue.category, queue.short, queue.maxsize) for queue in queues[STANDARD_QUEUES:]]
     versions = {"python": sys.version.partition(" ")[0], "eisenmp": _version()}
     return job_of(sources, contract, variables), {
+        "contract": contract,
         "sources": dumps([tuple(source) for source in sources]),
         "variables": body,
         "settings": dumps(values),
         "queues": json.dumps(own),
         "versions": json.dumps(versions),
         "folder": os.getcwd(),
+        "path": json.dumps([os.path.abspath(folder) for folder in sys.path]),
     }
 
 

@@ -114,7 +114,11 @@ class Books:
             part, start, rows, blame.kind, blame.cause, blame.error, blame.traceback_text, blame.tail,
             blame.pid, blame.exitcode, parcel.attempts, final=final, body=None if whole else parcel.body,
         )  # fmt: skip
-        self._store.failed(self._number, parcel.number, letter)
+        self.lost(parcel.number, letter)
+
+    def lost(self, number: int, letter: Letter) -> None:
+        """A ticket, or a piece of it, is a dead letter."""
+        self._store.failed(self._number, number, letter)
 
     # inside
 

@@ -70,7 +70,7 @@ class Mp(Door):
         self._feed_numbers = count(1)
         self._bookkeeper: Bookkeeper | None = None
         self._told: list[dict[str, Any]] = []  # tools that were broadcast before the ledger was open
-        self.command: list[str] | None = None  #: the arguments of `eisenmp run`, where that is the program
+        self.command: tuple[object, ...] | None = None  #: the call of `eisenmp run`, if it is that
         self._started = False
         self._ended = False
         self._listed = False
@@ -179,7 +179,7 @@ class Mp(Door):
         job, facts = job_facts(
             self._crew.sources, self.contract, self._variables, self.settings, list(self._names)
         )
-        facts["command"] = None if self.command is None else dumps(self.command)
+        facts["command"] = None if self.command is None else dumps(tuple(self.command))
         keeper = Bookkeeper(self.settings.ledger, self._ledger_failed)
         keeper.open(job, facts, resume=self.settings.resume)
         self._bookkeeper = keeper
@@ -431,14 +431,17 @@ class Mp(Door):
         feed.title = title
         if self._bookkeeper is not None:
             feed.books = self._bookkeeper.books(feed, rows, size)
-        feeder = Feeder(feed, rows, dispatcher, size, total)
+        return self._begin(feed, Feeder(feed, rows, dispatcher, size, total))
+
+    def _begin(self, feed: Feed, feeder: Feeder) -> Feed:
+        dispatcher, entry = self.dispatcher, feed.queue
         with dispatcher.lock:
             if dispatcher.error is not None:
                 raise dispatcher.error
             if self._crew.slots and self._crew.over:
                 raise EisenmpError("all workers have left: nobody would take the rows")
             dispatcher.feeds[feed.number] = feed
-            if not listed:
+            if not feed.listed:
                 # workers stay up between the feeds: the queue does not end with this one
                 self._ledger.feed_opened(entry.number, KEEPER)
             self._ledger.feed_opened(entry.number, feed.number)
