@@ -217,9 +217,10 @@ class Ledger:
             worker.outputs.pop(lease, None)
             if lease in worker.expired:
                 self._late(worker, lease, parcel, commands)
-            elif parcel.feed and parcel.feed not in self._dropped:
-                if self._failed(parcel, RAISED, error, worker, commands):
-                    retried.append(parcel)
+            elif parcel.feed in self._dropped or not parcel.feed:
+                continue
+            elif self._failed(parcel, RAISED, error, worker, commands):
+                retried.append(parcel)
         for parcel in reversed(retried):
             self.queues[parcel.queue].waiting.appendleft(parcel)
         for line in lines:

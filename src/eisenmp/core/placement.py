@@ -71,9 +71,9 @@ class Placement:
                 return line
         if not any(line.waits for line in queue.demand):
             for line in queue.roomy:
-                if len(line.open) <= line.credit.ahead and not line.worker.paused:
-                    if line.worker.slot != avoid:
-                        return line
+                worker = line.worker
+                if len(line.open) <= line.credit.ahead and not worker.paused and worker.slot != avoid:
+                    return line
         return None
 
     @staticmethod

@@ -96,6 +96,8 @@ def guard(dispatcher: Dispatcher, limit: int | None) -> MemoryGuard | None:
         import warnings
 
         name = type(dispatcher.engine).__name__
-        warnings.warn(f"memory_max has no effect: {name} starts no processes here", RuntimeWarning, stacklevel=4)
+        warnings.warn(
+            f"memory_max has no effect: {name} starts no processes here", RuntimeWarning, stacklevel=4
+        )
         return None
     return MemoryGuard(dispatcher, limit)
