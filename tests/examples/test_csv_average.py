@@ -34,12 +34,11 @@ def average(ended: Run, column: str) -> float:
 def columns() -> dict[str, list[str]]:
     """Two columns of the real flights, read the plain way."""
     with zipfile.ZipFile(flights()).open("flights.csv") as file:
-        names, *records = csv.reader(io.TextIOWrapper(file, "utf-8"))
-    return {
-        name: [record[place] for record in records]
-        for place, name in enumerate(names)
-        if name in ("arr_delay", "distance")
-    }
+        records = csv.reader(io.TextIOWrapper(file, "utf-8"))
+        names = next(records)
+        delay, distance = names.index("arr_delay"), names.index("distance")
+        cells = [(record[delay], record[distance]) for record in records]
+    return dict(zip(("arr_delay", "distance"), map(list, zip(*cells, strict=True)), strict=True))
 
 
 @pytest.mark.parametrize(("arguments", "column"), [([], "arr_delay"), (["--column", "distance"], "distance")])
