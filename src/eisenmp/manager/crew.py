@@ -49,6 +49,7 @@ class Slot:
         self.retired = False  #: no replacement is wanted
         self.dismissed = False  #: ended by the program: for good, and a death all the same
         self.restart_reason = ""
+        self.recycled = ""  #: why its process leaves and another one follows
         self.start_failures = 0
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.dump = Stack()  #: what the process wrote of its stacks, apart from the tail
@@ -120,7 +121,7 @@ class Crew:
         """Start the process that was reserved for the slot."""
         slot.ready = slot.left = False
         slot.exitcode = None
-        slot.restart_reason = ""
+        slot.restart_reason = slot.recycled = ""
         slot.dump = Stack()
         cores = cores_of(self.settings.pin, slot.number)
         spec = Spec(

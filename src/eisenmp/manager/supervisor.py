@@ -73,13 +73,16 @@ class Supervisor:
             return
         self._dispatcher.crew.gone(wid, exit)
         blame = self._coroner.examine(slot, exit, events)
+        recycled = slot.left and slot.recycled and not slot.retired
         expected = slot.left or self.stopping or slot.retired
         if not expected:
             self._handle_with_care(wid)
         self._dispatcher.execute(
             self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
         )
-        if expected:
+        if recycled:
+            self._start_again(slot)
+        elif expected:
             slot.retired = True
         else:
             self._replace(slot, blame)
@@ -87,6 +90,16 @@ class Supervisor:
             self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
         if self._dispatcher.crew.over:
             self._all_gone()
+
+    def end(self, slot: Slot, reason: str) -> None:
+        """Kill the process in the slot now; the reason is the cause of its death. Under the lock."""
+        slot.restart_reason = reason
+        self._dispatcher.engine.kill(slot.wid)
+
+    def recycle(self, slot: Slot, reason: str) -> None:
+        """Replace the process in the slot after its running chunk. Under the lock."""
+        slot.recycled = reason
+        self._dispatcher.crew.order_stop(slot)
 
     def _handle_with_care(self, wid: int) -> None:
         """Workers report chunks of microseconds together: the wrong one may be blamed, but only once."""
