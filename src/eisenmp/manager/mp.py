@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..core.queues import QueueName
     from ..engine.base import Engine
+    from .memory import MemoryGuard
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
@@ -71,6 +72,7 @@ class Mp(Door):
         self._ended = False
         self._listed = False
         self._progress: Any = None
+        self._memory_guard: MemoryGuard | None = None
         self.boxes = Boxes()
         self.uid = f"{getpid()}-{next(_manager_numbers)}"
         self.own_queues = OWN_QUEUES
@@ -110,6 +112,11 @@ class Mp(Door):
         self._crew.settings = self.collector.settings = settings
         self._crew.forked = can_fork(self.engine, settings)
         self.dispatcher.supervisor.start_timeout = settings.start_timeout
+        self._memory_guard = None
+        if settings.memory_max is not None:
+            from .memory import guard
+
+            self._memory_guard = guard(self.dispatcher, settings.memory_max)
 
     # life
 
@@ -194,6 +201,8 @@ class Mp(Door):
                     dispatcher.supervisor.start_slot(slot)
             if self._subscribers:
                 dispatcher.emit = self._subscribers.emit
+            if self._memory_guard is not None:
+                self._memory_guard.start()
         self._start_progress()
 
     @property
