@@ -14,7 +14,6 @@ GIVEN: dict[str, Any] = {
     "timeout": 1,
     "timeout_row": 1,
     "chunks_max": 5,
-    "ledger": "job.db",
     "dashboard": True,
 }
 

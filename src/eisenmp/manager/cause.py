@@ -5,10 +5,11 @@ from __future__ import annotations
 from time import monotonic
 
 from ..core.oom import Toll
+from ..core.outcome import UNSENT
 from ..core.record import NamedTuple
 from ..core.stack import top
 from ..engine.base import Lost
-from ..errors import ChunkTimeout, EisenmpError, RemoteTraceback, WorkerDied, WorkerFailed
+from ..errors import ChunkTimeout, EisenmpError, FeedError, RemoteTraceback, WorkerDied, WorkerFailed
 from ..wire.pickles import loads
 from ..wire.platform import SIGKILL
 
@@ -16,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..core.outcome import Letter
     from ..core.ticket import Ticket
     from ..engine.base import Event, Exit
     from ..engine.oom import Counter
@@ -86,6 +88,21 @@ class Blame(NamedTuple):
             return text
         remote.__cause__ = text
         return remote
+
+
+def letter_reason(letter: Letter, ticket: Ticket) -> Blame | BaseException:
+    """Why a ticket was given up in an earlier run."""
+    if letter.kind != UNSENT:
+        return Blame(
+            letter.kind,
+            letter.cause,
+            letter.error,
+            letter.traceback_text,
+            letter.tail,
+            letter.pid,
+            letter.exitcode,
+        )
+    return FeedError(letter.cause, ticket=ticket)
 
 
 class Coroner:

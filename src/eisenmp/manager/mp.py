@@ -9,21 +9,19 @@ from os import getpid
 from ..child.unguarded import check_start
 from ..core import queues as queue_names
 from ..core.later import check_supported
-from ..core.ledger import Ledger
 from ..core.queues import QueueNames
 from ..core.settings import Settings, split_attributes
 from ..errors import EisenmpError, SettingsError, Stopped
 from ..wire.pickles import Unpicklable, dumps
 from . import lifetime
-from .collector import INFO, OUTPUT, PRINT, PROCESS, Collector
-from .crew import Crew, check_pin
-from .dispatcher import Dispatcher
+from .collector import INFO, OUTPUT, PRINT, PROCESS
+from .crew import check_pin
 from .door import Door
 from .ending import end_workers, join_feeders
 from .engines import can_fork, make_engine
 from .feed import Feed
-from .feeder import Feeder
 from .legacy import Boxes
+from .parts import Parts
 from .queue import Queue
 from .subscribers import Subscribers
 from .variables import pack_variables
@@ -35,11 +33,12 @@ if TYPE_CHECKING:
 
     from ..core.queues import QueueName
     from ..engine.base import Engine
+    from .bookkeeper import Bookkeeper
+    from .feeder import Feeder
     from .memory import MemoryGuard
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
-_feed_numbers = count(1)
 _manager_numbers = count(1)
 
 
@@ -55,6 +54,8 @@ class Mp(Door):
                 ...
     """
 
+    _parts = Parts()
+
     def __init__(self, *worker_modules: Any, engine: str | Engine = "local", **settings: Any) -> None:
         from os import environ
 
@@ -68,6 +69,10 @@ class Mp(Door):
         self._tools: list[bytes] = []
         self._subscribers = Subscribers()
         self._feeders: list[Feeder] = []
+        self._feed_numbers = count(1)
+        self._bookkeeper: Bookkeeper | None = None
+        self._told: list[dict[str, Any]] = []  # tools that were broadcast before the ledger was open
+        self.command: tuple[object, ...] | None = None  #: the call of `eisenmp run`, if it is that
         self._started = False
         self._ended = False
         self._listed = False
@@ -85,12 +90,12 @@ class Mp(Door):
     def _set_up(self) -> None:
         """The parts of one run; made again when a manager that has ended is started again."""
         self.engine = make_engine(self._engine_wanted)
-        self._crew = Crew(self.engine, self.uid, self.settings, self._names)
-        self._ledger = Ledger()
+        self._crew = self._parts.crew(self.engine, self.uid, self.settings, self._names)
+        self._ledger = self._parts.ledger()
         for name in self._names:
             self._ledger.queue_made(name.number, name.maxsize)
-        self.collector = Collector(self.settings, self.boxes, self._stop_worker)
-        self.dispatcher = Dispatcher(self.engine, self._ledger, self._crew, self.collector)
+        self.collector = self._parts.collector(self.settings, self.boxes, self._stop_worker)
+        self.dispatcher = self._parts.dispatcher(self.engine, self._ledger, self._crew, self.collector)
         self.dispatcher.supervisor.on_all_gone = self._print_end
         self.collector.on_idle = self.dispatcher.pump.interrupt
         self._opened = False
@@ -107,7 +112,8 @@ class Mp(Door):
         check_supported(self.settings)
         settings, ledger = self.settings, self._ledger
         check_pin(settings.pin)
-        ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised
+        retries, budget = settings.retries, ledger.budget
+        budget.deaths, budget.raises, budget.timeouts = retries.death, retries.raised, retries.timeout
         ledger.tokens = not settings.stop_msg_disable
         self._crew.settings = self.collector.settings = settings
         self._crew.forked = can_fork(self.engine, settings)
@@ -144,6 +150,7 @@ class Mp(Door):
             self._door_started(attributes)
         self._open()
         try:
+            self._open_ledger()
             self._start_crew()
         except BaseException:
             self.stop(grace=0.0)
@@ -172,6 +179,28 @@ class Mp(Door):
         share_main(self._crew.sources)
         self._crew.variables, self._crew.descriptors = pack_variables(self._variables, self.engine)
         self._crew.tools = list(self._tools)
+
+    def _open_ledger(self) -> None:
+        if self.settings.ledger is None:
+            return
+        from .bookkeeper import Bookkeeper, job_facts
+
+        job, facts = job_facts(
+            self._crew.sources, self.contract, self._variables, self.settings, list(self._names)
+        )
+        facts["command"] = None if self.command is None else dumps(tuple(self.command))
+        keeper = Bookkeeper(self.settings.ledger, self._ledger_failed)
+        keeper.open(job, facts, resume=self.settings.resume)
+        self._bookkeeper = keeper
+        self.dispatcher.keeps_books = True
+        while self._told:
+            keeper.broadcast(self._told.pop(0))
+
+    def _ledger_failed(self, error: EisenmpError) -> None:
+        """Nothing more can be recorded: the job ends, with what was done intact."""
+        with self.dispatcher.lock:
+            self.dispatcher.supervisor.fail(error)
+        self.dispatcher.pump.interrupt()
 
     def _open(self) -> None:
         with self.dispatcher.lock:
@@ -286,6 +315,9 @@ class Mp(Door):
         """Whatever happened before: no process, thread or descriptor is left."""
         dispatcher = self.dispatcher
         self._feeders = join_feeders(self._feeders)
+        if self._bookkeeper is not None:
+            self._bookkeeper.close()
+            self._bookkeeper = None
         self._print_end()
         self._end_progress()
         self.collector.close()
@@ -310,6 +342,8 @@ class Mp(Door):
     def abandon(self) -> None:
         """In a copy of the program made by os.fork() the manager is stopped: it closes and kills nothing."""
         self._ended = True
+        if self._bookkeeper is not None:
+            self._bookkeeper.abandon()
         self.engine.abandon()
         for feed in list(self.dispatcher.feeds.values()):
             feed.fail(Stopped("this is a copy of the program: the manager belongs to the other one"))
@@ -403,17 +437,22 @@ class Mp(Door):
         if dispatcher.closing:
             raise Stopped("the manager is ending: join was called")
         feed = Feed(
-            next(_feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
+            next(self._feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
         )
         feed.title = title
-        feeder = Feeder(feed, rows, dispatcher, size, total)
+        if self._bookkeeper is not None:
+            feed.books = self._bookkeeper.books(feed, rows, size)
+        return self._begin(feed, self._parts.feeder(feed, rows, dispatcher, size, total))
+
+    def _begin(self, feed: Feed, feeder: Feeder) -> Feed:
+        dispatcher, entry = self.dispatcher, feed.queue
         with dispatcher.lock:
             if dispatcher.error is not None:
                 raise dispatcher.error
             if self._crew.slots and self._crew.over:
                 raise EisenmpError("all workers have left: nobody would take the rows")
             dispatcher.feeds[feed.number] = feed
-            if not listed:
+            if not feed.listed:
                 # workers stay up between the feeds: the queue does not end with this one
                 self._ledger.feed_opened(entry.number, KEEPER)
             self._ledger.feed_opened(entry.number, feed.number)
@@ -495,6 +534,10 @@ class Mp(Door):
             except Unpicklable as error:
                 raise SettingsError(str(error)) from error
         body = dumps(packed)
+        if self._bookkeeper is not None:
+            self._bookkeeper.broadcast(tools)
+        elif not self._started:
+            self._told.append(tools)
         self._tools.append(body)
         dispatcher = self.dispatcher
         with dispatcher.lock:

@@ -109,6 +109,25 @@ def end_group() -> None:
     os._exit(1)
 
 
+def lock_alone(descriptor: int) -> bool:
+    """Lock an open file for this process, until its descriptor is closed; False when another one has it."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        try:
+            getattr(msvcrt, "locking")(descriptor, getattr(msvcrt, "LK_NBLCK"), 1)  # noqa: B009
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def set_affinity(cores: tuple[int, ...]) -> None:
     """Bind this process to the cores, where the system can."""
     bind = getattr(os, "sched_setaffinity", None)
