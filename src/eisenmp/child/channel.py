@@ -61,6 +61,8 @@ class Channel:
     What another thread takes is done when it is taken.
     """
 
+    clock: Callable[[], float] = staticmethod(monotonic)
+
     def __init__(
         self,
         link: Link,
@@ -91,14 +93,17 @@ class Channel:
         self._cycle: list[Item] = []
         self._cycle_start = 0.0
         self._held: Message | None = None
-        self.pump = Pump(
+        self.pump = self._make_pump()
+        self.pump.start()
+
+    def _make_pump(self) -> Pump:
+        return Pump(
             self._step,
             self._nudge,
             tick=TICK,
             name="eisenmp-channel",
             before_background=self._flush_before_waiting,
         )
-        self.pump.start()
 
     # taking
 
@@ -131,12 +136,12 @@ class Channel:
             if item.flags & m.CAREFUL:
                 self.flush()
             if not self._cycle:
-                self._cycle_start = monotonic()
+                self._cycle_start = self.clock()
             self._cycle.append(item)
         return item
 
     def _wait_for(self, queue: int, inbox: Inbox, timeout: float | None) -> Item | None:
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = None if timeout is None else self.clock() + timeout
         with self._get_lock:
             inbox.waiting += 1
         try:
@@ -144,7 +149,7 @@ class Channel:
                 with self._get_lock:
                     self._want(queue, inbox, inbox.taken + inbox.waiting)
                 self.flush()
-                remaining = None if deadline is None else max(0.0, deadline - monotonic())
+                remaining = None if deadline is None else max(0.0, deadline - self.clock())
                 self.pump.wait_until(lambda: bool(inbox.items) or self.stopping, remaining)
                 with self._get_lock:
                     if inbox.items:
@@ -152,7 +157,7 @@ class Channel:
                         return inbox.items.popleft()
                 if self.stopping:
                     raise Stopped("the worker is told to stop")
-                if deadline is not None and monotonic() >= deadline:
+                if deadline is not None and self.clock() >= deadline:
                     return None
         finally:
             with self._get_lock:
@@ -201,7 +206,7 @@ class Channel:
     def post(self, message: Message) -> None:
         """Send soon: with others in one system call, but not later than a millisecond of worker time."""
         if not self._out:
-            self._out_since = monotonic()
+            self._out_since = self.clock()
         self._out.append(message)
         # whoever leads waits in a read, perhaps for ever
         if self.pump.somebody_leads or len(self._out) >= OUT_MAX or len(message.body) > OUT_MAX * 4096:
@@ -333,7 +338,7 @@ class Channel:
         flags = m.LEAVING if leaving else 0
         if not cycle:
             return
-        now = monotonic()
+        now = self.clock()
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))
         if held is not None and len(cycle) == 1:
             self._held = None

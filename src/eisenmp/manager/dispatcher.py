@@ -44,6 +44,9 @@ LAST_PULL = 1.0  #: seconds for a source to say that it is at its end, when all 
 class Dispatcher:
     """Drives the ledger of one manager."""
 
+    clock: Callable[[], float] = staticmethod(monotonic)  #: of the timers
+    supervisor_type: type[Supervisor] = Supervisor
+
     def __init__(self, engine: Engine, ledger: Ledger, crew: Crew, collector: Collector) -> None:
         self.engine = engine
         self.ledger = ledger
@@ -59,7 +62,7 @@ class Dispatcher:
         self._pending: dict[int, list[Message]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_numbers = count()
-        self.supervisor = Supervisor(self)
+        self.supervisor = self.supervisor_type(self)
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
 
@@ -67,7 +70,7 @@ class Dispatcher:
 
     def _step(self, timeout: float | None) -> None:
         if self._timers:
-            until = max(0.0, self._timers[0][0] - monotonic())
+            until = max(0.0, self._timers[0][0] - self.clock())
             timeout = until if timeout is None else min(timeout, until)
         events = self.engine.poll(timeout)
         with self.lock:
@@ -84,7 +87,7 @@ class Dispatcher:
                     self.supervisor.started(event.wid, event.pid)
                 elif isinstance(event, Notice):
                     self.collector.warned(event.text)
-            while self._timers and self._timers[0][0] <= monotonic():
+            while self._timers and self._timers[0][0] <= self.clock():
                 heappop(self._timers)[2]()
             for feed in list(self.feeds.values()):
                 if feed.inflow:
@@ -95,7 +98,7 @@ class Dispatcher:
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """Call from the loop, under the lock, when the time has come."""
         with self.lock:
-            heappush(self._timers, (monotonic() + seconds, next(self._timer_numbers), call))
+            heappush(self._timers, (self.clock() + seconds, next(self._timer_numbers), call))
         self.engine.wake()
 
     def _arrived(self, wid: int, messages: list[Message]) -> None:

@@ -15,12 +15,14 @@ from ..wire.pickles import Unpicklable, dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from typing import Any
 
     from ..core.outcome import Settled
     from .dispatcher import Dispatcher
     from .feed import Feed
+
+    Steps = Generator[Callable[[], bool], None, None]
 
 BATCH_MAX = 32  #: chunks that are taken in at once
 AUTO_TARGET = 0.03  #: seconds of work in a chunk, with rows_max="auto"
@@ -50,20 +52,27 @@ class Feeder:
 
     def run(self) -> None:
         """Feed until the source ends, raises or is not wanted any more."""
+        steps = self.steps()
+        try:
+            for ready in steps:
+                self._dispatcher.pump.wait_until(ready, may_lead=False)
+        finally:
+            steps.close()
+
+    def steps(self) -> Steps:
+        """All that `run` does; gives out the conditions that somebody has to wait for."""
         feed, dispatcher = self.feed, self._dispatcher
         start = perf_counter()
         try:
-            if feed.listed:
-                self._feed_listed()
-            else:
-                while self._wait_for_room() and self._feed_some(feed.room()):
-                    pass
+            yield from self._feed_listed() if feed.listed else self._feed_chunks()
         except FeedError as error:
             with dispatcher.lock:
                 feed.source_failed(error)
         except Refused as refused:
             with dispatcher.lock:
                 feed.stop_with(refused.reason)
+        except GeneratorExit:
+            raise  # nobody steps it any more
         except BaseException as error:  # the user's generator may raise anything, also by sys.exit()
             self._source_raised(error)
         finally:
@@ -86,9 +95,19 @@ class Feeder:
                     )
             dispatcher.pump.interrupt()
 
-    def _feed_listed(self) -> None:
+    def _feed_chunks(self) -> Steps:
+        feed = self.feed
+        while True:
+            yield from self._wait_for_room()
+            if feed.stopped or not self._feed_some(feed.room()):
+                return
+
+    def _feed_listed(self) -> Steps:
         """1.0's way: the last list has fewer rows than ROWS_MAX, perhaps none, and ends with STOP."""
-        while self._wait_for_room():
+        while True:
+            yield from self._wait_for_room()
+            if self.feed.stopped:
+                return
             if (settled := self._restore()) is not None:
                 if settled.flags & m.LAST:
                     return
@@ -234,16 +253,15 @@ class Feeder:
             dispatcher.settle()
         dispatcher.changed_here()
 
-    def _wait_for_room(self) -> bool:
-        """Wait until a chunk may be cut; False when no more are wanted."""
+    def _wait_for_room(self) -> Steps:
+        """Wait until a chunk may be cut, or no more are wanted."""
         feed = self.feed
         if feed.inflow:
             self._dispatcher.take_in(feed)
         if feed.room() <= 0 and not feed.stopped:
             self._dispatcher.flush()
             while feed.room() <= 0 and not feed.stopped:
-                self._dispatcher.pump.wait_until(feed.room_again, may_lead=False)
-        return not feed.stopped
+                yield feed.room_again
 
     def _source_raised(self, error: BaseException) -> None:
         """What was sent goes on to its end; the rows of the chunk that was being cut are kept in `failed`."""

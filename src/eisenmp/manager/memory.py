@@ -83,13 +83,13 @@ class MemoryGuard:
         if self._fat[slot.number] == IN_A_ROW:
             limit, size = mebibytes(self._limit), mebibytes(number)
             self._dispatcher.collector.warned(
-                f"{IN_A_ROW} processes of {slot.name} in a row took more than memory_max = {limit} from the start, "
-                f"the last one {size}: each is replaced, again and again"
+                f"{IN_A_ROW} processes of {slot.name} in a row took more than memory_max = {limit} "
+                f"from the start, the last one {size}: each is replaced, again and again"
             )
 
 
 def guard(dispatcher: Dispatcher, limit: int | None) -> MemoryGuard | None:
-    """The guard of a manager's workers; None where there is no limit, or no process that could be measured."""
+    """The guard of a manager's workers; None where there is no limit, or no process to measure."""
     if limit is None:
         return None
     if not getattr(dispatcher.engine, "measurable", False):

@@ -9,21 +9,19 @@ from os import getpid
 from ..child.unguarded import check_start
 from ..core import queues as queue_names
 from ..core.later import check_supported
-from ..core.ledger import Ledger
 from ..core.queues import QueueNames
 from ..core.settings import Settings, split_attributes
 from ..errors import EisenmpError, SettingsError, Stopped
 from ..wire.pickles import Unpicklable, dumps
 from . import lifetime
-from .collector import INFO, OUTPUT, PRINT, PROCESS, Collector
-from .crew import Crew, check_pin
-from .dispatcher import Dispatcher
+from .collector import INFO, OUTPUT, PRINT, PROCESS
+from .crew import check_pin
 from .door import Door
 from .ending import end_workers, join_feeders
 from .engines import can_fork, make_engine
 from .feed import Feed
-from .feeder import Feeder
 from .legacy import Boxes
+from .parts import Parts
 from .queue import Queue
 from .subscribers import Subscribers
 from .variables import pack_variables
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from ..core.queues import QueueName
     from ..engine.base import Engine
     from .bookkeeper import Bookkeeper
+    from .feeder import Feeder
     from .memory import MemoryGuard
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
@@ -54,6 +53,8 @@ class Mp(Door):
             for ticket, primes in emp.feed(range(10_000)):
                 ...
     """
+
+    _parts = Parts()
 
     def __init__(self, *worker_modules: Any, engine: str | Engine = "local", **settings: Any) -> None:
         from os import environ
@@ -89,12 +90,12 @@ class Mp(Door):
     def _set_up(self) -> None:
         """The parts of one run; made again when a manager that has ended is started again."""
         self.engine = make_engine(self._engine_wanted)
-        self._crew = Crew(self.engine, self.uid, self.settings, self._names)
-        self._ledger = Ledger()
+        self._crew = self._parts.crew(self.engine, self.uid, self.settings, self._names)
+        self._ledger = self._parts.ledger()
         for name in self._names:
             self._ledger.queue_made(name.number, name.maxsize)
-        self.collector = Collector(self.settings, self.boxes, self._stop_worker)
-        self.dispatcher = Dispatcher(self.engine, self._ledger, self._crew, self.collector)
+        self.collector = self._parts.collector(self.settings, self.boxes, self._stop_worker)
+        self.dispatcher = self._parts.dispatcher(self.engine, self._ledger, self._crew, self.collector)
         self.dispatcher.supervisor.on_all_gone = self._print_end
         self.collector.on_idle = self.dispatcher.pump.interrupt
         self._opened = False
@@ -441,7 +442,7 @@ class Mp(Door):
         feed.title = title
         if self._bookkeeper is not None:
             feed.books = self._bookkeeper.books(feed, rows, size)
-        return self._begin(feed, Feeder(feed, rows, dispatcher, size, total))
+        return self._begin(feed, self._parts.feeder(feed, rows, dispatcher, size, total))
 
     def _begin(self, feed: Feed, feeder: Feeder) -> Feed:
         dispatcher, entry = self.dispatcher, feed.queue
