@@ -195,7 +195,9 @@ class Rules:
         self._moves[chunk] += 1
         self._check(self._moves[chunk] < MOVES_MAX, "a chunk comes to an end", parcel)
         ledger = self._simulation.emp._ledger
-        tries_left = self._deaths[chunk] <= ledger.budget.deaths and self._raises[chunk] <= ledger.budget.raises
+        tries_left = (
+            self._deaths[chunk] <= ledger.budget.deaths and self._raises[chunk] <= ledger.budget.raises
+        )
         self._check(tries_left, "given up when its tries are used up", parcel)
         first = self._first.get(parcel.feed, -1)
         if parcel.number > first:
@@ -224,12 +226,12 @@ class Rules:
         chunk = parcel.feed, parcel.number
         self._check(chunk not in self._over, "each ticket is done once", parcel)
         self._over[chunk] = f"given up: {blame.cause}"
-        ledger = self._simulation.emp._ledger
+        budget = self._simulation.emp._ledger.budget
         if blame.kind == "raised":
-            self._check(self._raises[chunk] > ledger.budget.raises, "given up when its tries are used up", parcel)
+            self._check(self._raises[chunk] > budget.raises, "given up when its tries are used up", parcel)
             self._check(parcel.lease in self._raised, "the cause is the true one", parcel)
         else:
-            self._check(self._deaths[chunk] > ledger.budget.deaths, "given up when its tries are used up", parcel)
+            self._check(self._deaths[chunk] > budget.deaths, "given up when its tries are used up", parcel)
             self._check(command.wid in self._dead, "the cause is the true one", parcel)
 
     def _told(self, wid: int, queue: int) -> None:
