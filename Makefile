@@ -14,7 +14,7 @@ else
 CANDIDATES := $(PYTHON)
 endif
 
-.PHONY: demo test bench bench-quick clean
+.PHONY: demo test faults chaos bench bench-quick bench-faults clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/eisenmp examples bruteforce
@@ -28,11 +28,22 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest
 
+# All rows of the table of faults; `make test` takes a subset in which every pair of values occurs.
+faults: $(VENV)/.test
+	FAULTS=all $(BIN)/python -m pytest tests/faults
+
+# A minute of random faults; `make chaos SEED=7` repeats one.
+chaos: $(VENV)/.test
+	$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED))
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 bench-quick: $(VENV)/.bench
 	$(BIN)/python -m benchmarks --quick
+
+bench-faults: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.faults
 
 # A stamp is older than what it was made from: then, and only then, something is installed.
 $(VENV)/.demo: pyproject.toml $(VENV)/.made

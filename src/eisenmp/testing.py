@@ -92,8 +92,9 @@ def _nothing() -> None:
 class InlineWorker(StreamWorker):
     """A worker in a thread."""
 
-    def __init__(self, wid: int, engine: StreamEngine, socket: Socket, name: str) -> None:
+    def __init__(self, wid: int, engine: InlineEngine, socket: Socket, name: str) -> None:
         super().__init__(wid, engine)
+        self._host = engine.host
         self.pid = getpid()
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._socket = socket
@@ -106,7 +107,7 @@ class InlineWorker(StreamWorker):
         try:
             spec = read_spec(self._socket)
             self.folders = {source.base or dirname(source.path) for source in spec.sources}
-            host = Host(spec, Link(self._socket), on_eof=_nothing, register=_resolvers.register)
+            host = self._host(spec, Link(self._socket), on_eof=_nothing, register=_resolvers.register)
             code = 0 if host.run() else 3
         except Stopped:
             code = 0
@@ -146,6 +147,8 @@ class InlineWorker(StreamWorker):
 
 class InlineEngine(StreamEngine):
     """Runs workers in threads, over the same frames as the engines that start processes."""
+
+    host: type[Host] = Host  #: what lives a worker's life
 
     def open(self) -> None:
         super().open()

@@ -29,6 +29,7 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
     "grace": ({"0": 0.0}, "-1"),
     "variables": ({'{"factor": 3}': {"factor": 3}}, "[1]"),
     "on_error": ({"skip": "skip", "raise": "raise"}, "ignore"),
+    "ledger": ({"job.db": "job.db"}, " "),
     "threads_max": ({"2": 2}, "none of them"),
     "pin": ({"core": "core", "0,2": (0, 2), "0-1": (0, 1)}, "somewhere"),
     "name": ({"nightly": "nightly"}, "a/b"),

@@ -9,11 +9,15 @@ import sys
 from cyclopts import App, CycloptsError
 
 from .. import __version__
+from . import invocation
 from .cpus import cpus
+from .dlq import dlq
 from .doctor import doctor
 from .examples import examples, run_example
 from .exitcodes import FAILED, USAGE, table
 from .failure import report, reportable, say
+from .replay import replay
+from .resume import resume
 from .run import run
 
 
@@ -27,7 +31,7 @@ def all_commands() -> App:
         help_format="markdown",
         version_format="plaintext",
     )
-    for command in (run, cpus, doctor):
+    for command in (run, resume, replay, dlq, cpus, doctor):
         app.command(command)
     app.command(examples, usage="Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]")
     return app
@@ -38,6 +42,7 @@ def run_command_line(arguments: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A console that cannot show a character shows its number instead of ending the command.
         sys.stdout.reconfigure(errors="backslashreplace")
+    invocation.begin(arguments)
     try:
         if arguments[:1] == ["examples"] and len(arguments) > 1 and not arguments[1].startswith("-"):
             # All that follows is the example's own, also --help.

@@ -24,6 +24,7 @@ from .failure import (
     warnings_in_one_line,
 )
 from .inputs import Input, import_from_here, open_input
+from .invocation import invocation
 from .options import progress_default, taken, with_settings
 from .outputs import STDOUT, Screen, Unwritable, open_output
 
@@ -133,7 +134,9 @@ with_settings(run)
 
 def _manager(worker: str, keywords: dict[str, Any]) -> Mp:
     progress_default(keywords, terminal=sys.stderr is not None and sys.stderr.isatty())
-    return Mp(resolve(worker), **keywords)
+    manager = Mp(resolve(worker), **keywords)
+    manager.command = invocation()
+    return manager
 
 
 def _pump(manager: Mp, source: Input, sink: Output, *, ordered: bool, verbose: bool) -> int:

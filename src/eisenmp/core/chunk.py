@@ -133,6 +133,14 @@ class Cutter:
         self.partial = []
         return partial or None
 
+    def skip(self, size: int) -> int:
+        """Leave out the next chunk of `size` rows; returns how many there were. A sequence is not touched."""
+        if self._sequence is None:
+            return len(self.cut(size) or ())
+        there = max(0, min(size, len(self._sequence) - self._position))
+        self._position += size
+        return there
+
     def pull(self, rows: list[Any], count: int) -> None:
         """Append up to `count` rows of a source that is iterated; for cutting by time."""
         rows.extend(islice(self._iterator, count))

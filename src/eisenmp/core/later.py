@@ -6,7 +6,7 @@ from ..errors import SettingsError
 from .settings import FIELDS, Settings
 
 LATER = (
-    "timeout", "timeout_row", "memory_max", "chunks_max", "ledger", "resume", "dashboard", "port_groups",
+    "timeout", "timeout_row", "chunks_max", "dashboard", "port_groups",
 )  # fmt: skip
 
 

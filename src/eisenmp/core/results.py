@@ -20,7 +20,10 @@ class Result(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A chunk that was given up: its rows, error, cause, how often it was tried, the worker's last lines."""
+    """A chunk that was given up: its rows, error, cause, how often it was tried; the worker's last words.
+
+    `output_tail`: the last 20 lines that it printed. `stack`: where its threads were, if it could say.
+    """
 
     ticket: Ticket
     rows: Any
@@ -28,6 +31,7 @@ class Failure(NamedTuple):
     cause: str
     attempts: int
     output_tail: str = ""
+    stack: str = ""
 
 
 class Results:

@@ -102,6 +102,7 @@ class LocalEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager."""
 
     inherits = True  #: descriptors of a Launch reach the worker
+    measurable = True  #: a worker is a process of this machine
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from os import close, environ
 from ..child.spec import Spec, Warm
 from ..core import messages as m
 from ..core.messages import ORDER_STOP, Message
+from ..core.stack import Stack
 from ..engine.base import Launch
 from ..errors import SettingsError
 from ..wire.pickles import dumps
@@ -50,10 +51,16 @@ class Slot:
         self.restart_reason = ""
         self.start_failures = 0
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.dump = Stack()  #: what the process wrote of its stacks, apart from the tail
 
     @property
     def alive(self) -> bool:
         return self.wid != 0
+
+    @property
+    def stack(self) -> str:
+        """The stacks that the process wrote last, when a fault ended it or SIGQUIT asked for them."""
+        return self.dump.text
 
     @property
     def over(self) -> bool:
@@ -114,6 +121,7 @@ class Crew:
         slot.ready = slot.left = False
         slot.exitcode = None
         slot.restart_reason = ""
+        slot.dump = Stack()
         cores = cores_of(self.settings.pin, slot.number)
         spec = Spec(
             manager=self._manager,

@@ -56,6 +56,7 @@ class Dispatcher:
         self.feeds: dict[int, Feed] = {}  #: that are not over
         self.unseen: dict[int, Feed] = {}  #: that failed, and nobody was told
         self.closing = False  #: no feed will follow
+        self.keeps_books = False  #: there is a ledger on disk
         self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
         self._pending: dict[int, list[Message]] = {}
@@ -79,7 +80,7 @@ class Dispatcher:
                 elif isinstance(event, Lost):
                     self._reception.gone(event.wid)
                     self._pending.pop(event.wid, None)
-                    self.supervisor.lost(event.wid, event.exit)
+                    self.supervisor.lost(event.wid, event.exit, events)
                 elif isinstance(event, Log):
                     self._reception.wrote(event.wid, event.data)
                 elif isinstance(event, Started):
@@ -147,6 +148,8 @@ class Dispatcher:
             Message,
             (m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body),
         )
+        if self.keeps_books:
+            self._note_attempt(parcel)
         pending = self._pending.get(wid)
         if pending is None:
             self._pending[wid] = [message]
@@ -154,6 +157,11 @@ class Dispatcher:
             pending.append(message)
         if self.emit is not None:
             self.emit("ChunkSent", (self._ticket(parcel), self.slot_number(wid)))
+
+    def _note_attempt(self, parcel: Parcel) -> None:
+        feed = self.feeds.get(parcel.feed)
+        if feed is not None and feed.books is not None:
+            feed.books.attempt(parcel)
 
     def send_now(self, wid: int, message: Message) -> None:
         pending = self._pending.setdefault(wid, [])

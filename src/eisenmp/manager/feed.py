@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import deque
 
 from ..core import messages as m
+from ..core.outcome import Piece
 from ..core.results import Failure, Result, Results
 from ..core.ticket import Ticket
 from ..wire.pickles import loads
-from .cause import Blame
+from .cause import Blame, letter_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from ..core.ledger import Parcel
     from ..core.ledger import Queue as LedgerQueue
+    from ..core.outcome import Output, Settled
     from ..core.queues import QueueName
+    from .books import Books
     from .dispatcher import Dispatcher
 
 
@@ -37,6 +40,7 @@ class Feed:
         self.queue = queue
         self.listed = listed
         self.inflow: deque[Parcel] = deque()  #: cut, and not yet known to the ledger
+        self.books: Books | None = None  #: in the ledger on disk, where there is one
         self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
@@ -80,7 +84,8 @@ class Feed:
             if body is not None:
                 rows = _rows(body)
             if isinstance(why, Blame):
-                failures.append(Failure(ticket, rows, why.exception(ticket), why.cause, attempts, why.tail))
+                error = why.exception(ticket)
+                failures.append(Failure(ticket, rows, error, why.cause, attempts, why.tail, why.stack))
             else:
                 failures.append(Failure(ticket, rows, why, str(why), attempts))
         return failures
@@ -168,7 +173,7 @@ class Feed:
             if not self.is_over:
                 self.cancel()
 
-    def _open(self, number: int, outputs: list[m.Message]) -> Any:
+    def _open(self, number: int, outputs: Sequence[Output]) -> Any:
         values = [self._load(number, message.body) for message in outputs]
         for index, message in enumerate(outputs):
             if message.flags & m.HEADED:
@@ -241,6 +246,11 @@ class Feed:
     def _window(self) -> int:
         return self._ledger_queue.credit + 2 * len(self._dispatcher.crew.slots) + 1
 
+    @property
+    def may_restore(self) -> bool:
+        """Whether a result of an earlier run may be given out now: it takes no worker, only the iterator."""
+        return not self.stopped and (not self._results.kept or self._ahead() < self._window())
+
     def cut(self, rows: int) -> int:
         """A chunk was cut: the number of its ticket."""
         number = self._cut
@@ -288,18 +298,38 @@ class Feed:
 
     def finished(self, number: int, outputs: list[m.Message]) -> bool:
         """A chunk is done; returns whether it was the last one."""
-        if self._results.add(number, outputs):
+        if self._add(number, outputs) and self.books is not None:
+            self.books.done(number, (Piece(0, 0, self.rows_of(number), tuple(outputs)),))
+        return self._source_ended and self.is_over
+
+    def restored(self, settled: Settled) -> None:
+        """A ticket that an earlier run has settled: given out at its place, and not run."""
+        number = settled.number
+        for letter in settled.letters:
+            ticket = Ticket(self.queue.name, number, self.number)
+            body, why = letter.body or settled.body, letter_reason(letter, ticket)
+            self._failed.append((number, body, None, why, letter.attempts))
+        if settled.pieces:
+            self._add(number, [output for piece in settled.pieces for output in piece.outputs])
+        else:
+            self._results.fail(number)
+
+    def _add(self, number: int, outputs: Sequence[Output]) -> bool:
+        new = self._results.add(number, outputs)
+        if new:
             self._rows_done += self._rows_of.pop(number, 0) if number in self._rows_of else self._size or 0
             if self.listed:
                 for message in outputs:
                     self._dispatcher.collector.output(message.body, bool(message.flags & m.HEADED))
-        return self._source_ended and self.is_over
+        return new
 
     def gave_up(self, parcel: Parcel, blame: Blame) -> None:
         number = parcel.number
         ticket = Ticket(self.queue.name, number, self.number)
         self._failed.append((number, parcel.body, None, blame, parcel.attempts))
         self._results.fail(number)
+        if self.books is not None:
+            self.books.gave_up(parcel, self.rows_of(number), blame, final=self._skip)
         if not self._skip and self._error is None:
             self.stop_with(blame, ticket)
 
@@ -313,6 +343,8 @@ class Feed:
             number = self.cut(len(rows))
             self.rows_lost(number, rows, error)
             self._results.fail(number)
+            if self.books is not None:
+                self.books.unsendable(number, len(rows), error)
         return self._skip
 
     def stop_with(self, error: BaseException | Blame, ticket: Ticket | None = None) -> None:

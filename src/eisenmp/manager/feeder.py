@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from time import monotonic, perf_counter
 
 from ..core import messages as m
 from ..core.chunk import Cutter, chunks_expected, rows_total
 from ..core.ledger import Parcel
 from ..core.ticket import Ticket, header
-from ..errors import FeedError
+from ..errors import EisenmpError, FeedError
 from ..wire.pickles import Unpicklable, dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from typing import Any
 
+    from ..core.outcome import Settled
     from .dispatcher import Dispatcher
     from .feed import Feed
 
@@ -66,11 +68,18 @@ class Feeder:
         except FeedError as error:
             with dispatcher.lock:
                 feed.source_failed(error)
-        except Exception as error:  # whatever the user's generator raises
+        except Refused as refused:
+            with dispatcher.lock:
+                feed.stop_with(refused.reason)
+        except GeneratorExit:
+            raise  # nobody steps it any more
+        except BaseException as error:  # the user's generator may raise anything, also by sys.exit()
             self._source_raised(error)
         finally:
             self.seconds = perf_counter() - start
             self._close()
+            if feed.books is not None:
+                feed.books.close()
             with dispatcher.lock:
                 dispatcher.take_in(feed)
                 feed.source_ended()
@@ -99,6 +108,10 @@ class Feeder:
             yield from self._wait_for_room()
             if self.feed.stopped:
                 return
+            if (settled := self._restore()) is not None:
+                if settled.flags & m.LAST:
+                    return
+                continue
             rows = self._next()
             rows = [] if rows is None else list(rows)
             last = len(rows) < self._size
@@ -109,6 +122,40 @@ class Feeder:
                 self._dispatcher.abandon(self.feed)
 
     def _next(self) -> Any:
+        books = self.feed.books
+        if books is None:
+            return self._cut()
+        number = self.feed.next_number
+        with _refusing():
+            before = books.rows_of(number) if self._auto else None
+        rows = self._cut() if before is None else self._cutter.cut(before)
+        with _refusing():
+            books.check(number, rows)
+        return rows
+
+    def _restore(self) -> Settled | None:
+        """Give out the next ticket if an earlier run has settled it, and pass over its rows."""
+        feed, dispatcher = self.feed, self._dispatcher
+        if feed.books is None or feed.stopped:
+            return None
+        number = feed.next_number
+        with _refusing():
+            settled = feed.books.settled(number)
+        if settled is None:
+            return None
+        # the first rows tell whether it is the same source at all
+        rows = self._cutter.cut(settled.rows) if number == 0 else range(self._cutter.skip(settled.rows))
+        with _refusing():
+            feed.books.check(number, rows if rows is not None else ())
+        with dispatcher.lock:
+            feed.cut(settled.rows)
+            if settled.flags & m.LAST:
+                feed.source_ended()
+            feed.restored(settled)
+        dispatcher.pump.interrupt()
+        return settled
+
+    def _cut(self) -> Any:
         if not self._auto:
             return self._cutter.cut(self._size)
         self._adapt()
@@ -156,17 +203,28 @@ class Feeder:
         chunk never waits for the next row of the source.
         """
         feed, inflow = self.feed, self.feed.inflow
-        queue, serial = feed.queue.number, feed.number
+        queue, serial, books = feed.queue.number, feed.number, feed.books
         for _ in range(room):
+            if books is not None:
+                while feed.may_restore and self._restore() is not None:
+                    pass
+                if not feed.may_restore:
+                    return not feed.stopped
+                books.wait_for_room()
             rows = self._next()
             if rows is None or feed.stopped:
+                if books is not None and not feed.stopped:
+                    books.ended(feed.next_number, feed.rows_cut)
                 return False
             try:
-                body = dumps(_sendable(rows), "rows")
+                body = _packed(rows)
             except Unpicklable as error:
                 self._unsendable(rows, error)
                 continue
-            inflow.append(Parcel(queue, body, feed=serial, number=feed.cut(len(rows))))
+            parcel = Parcel(queue, body, feed=serial, number=feed.cut(len(rows)))
+            if books is not None:
+                books.sent(parcel.number, len(rows), body)
+            inflow.append(parcel)
             if len(inflow) >= BATCH_MAX or feed.hungry:
                 self._dispatcher.take_in(feed)
         return True
@@ -175,7 +233,7 @@ class Feeder:
         feed, dispatcher = self.feed, self._dispatcher
         try:
             titled = [header(feed.title, feed.next_number), *rows] if flags & m.TITLED else rows
-            body = dumps(_sendable(titled), "rows")
+            body = _packed(titled)
         except Unpicklable as error:
             self._unsendable(rows, error)
             return
@@ -184,6 +242,10 @@ class Feeder:
                 return
             number = feed.cut(len(rows))
             parcel = Parcel(feed.queue.number, body, feed=feed.number, number=number, flags=flags)
+            if feed.books is not None:
+                feed.books.sent(number, len(rows), body, flags)
+                if flags & m.LAST:
+                    feed.books.ended(feed.next_number, feed.rows_cut)
             if flags & m.LAST:
                 # before it is sent: its worker may leave before this thread comes to its end
                 feed.source_ended()
@@ -201,7 +263,7 @@ class Feeder:
             while feed.room() <= 0 and not feed.stopped:
                 yield feed.room_again
 
-    def _source_raised(self, error: Exception) -> None:
+    def _source_raised(self, error: BaseException) -> None:
         """What was sent goes on to its end; the rows of the chunk that was being cut are kept in `failed`."""
         feed = self.feed
         rows = self._cutter.partial
@@ -236,12 +298,39 @@ class Feeder:
     def _close(self) -> None:
         try:
             self._cutter.close()
-        except Exception as error:  # the user's `finally` or `except GeneratorExit` may raise anything
+        except BaseException as error:  # the user's `finally` or `except GeneratorExit` may raise anything
             import warnings
 
             warnings.warn(
                 f"closing the generator of queue {self.feed.queue.name!r} raised {error!r}", stacklevel=1
             )
+
+
+def _packed(rows: Any) -> bytes:
+    """The rows as they are sent; Unpicklable says which of them is the reason."""
+    try:
+        return dumps(_sendable(rows), "rows")
+    except Exception:
+        raise
+    except BaseException as error:  # a row that calls sys.exit() is no reason for the thread to end
+        raise Unpicklable(f"rows cannot be pickled: {type(error).__name__}: {error}", "rows") from error
+
+
+class Refused(Exception):
+    """The source is not the one that the ledger knows, or the ledger cannot be read. Ends the feed."""
+
+    def __init__(self, reason: EisenmpError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What comes from the ledger is no error of the user's generator."""
+    try:
+        yield
+    except EisenmpError as error:
+        raise Refused(error) from error
 
 
 def _sendable(rows: Any) -> Any:

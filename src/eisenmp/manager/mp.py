@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
     from ..core.queues import QueueName
     from ..engine.base import Engine
+    from .bookkeeper import Bookkeeper
     from .feeder import Feeder
+    from .memory import MemoryGuard
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
-_feed_numbers = count(1)
 _manager_numbers = count(1)
 
 
@@ -68,10 +69,15 @@ class Mp(Door):
         self._tools: list[bytes] = []
         self._subscribers = Subscribers()
         self._feeders: list[Feeder] = []
+        self._feed_numbers = count(1)
+        self._bookkeeper: Bookkeeper | None = None
+        self._told: list[dict[str, Any]] = []  # tools that were broadcast before the ledger was open
+        self.command: tuple[object, ...] | None = None  #: the call of `eisenmp run`, if it is that
         self._started = False
         self._ended = False
         self._listed = False
         self._progress: Any = None
+        self._memory_guard: MemoryGuard | None = None
         self.boxes = Boxes()
         self.uid = f"{getpid()}-{next(_manager_numbers)}"
         self.own_queues = OWN_QUEUES
@@ -106,11 +112,17 @@ class Mp(Door):
         check_supported(self.settings)
         settings, ledger = self.settings, self._ledger
         check_pin(settings.pin)
-        ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised
+        retries, budget = settings.retries, ledger.budget
+        budget.deaths, budget.raises, budget.timeouts = retries.death, retries.raised, retries.timeout
         ledger.tokens = not settings.stop_msg_disable
         self._crew.settings = self.collector.settings = settings
         self._crew.forked = can_fork(self.engine, settings)
         self.dispatcher.supervisor.start_timeout = settings.start_timeout
+        self._memory_guard = None
+        if settings.memory_max is not None:
+            from .memory import guard
+
+            self._memory_guard = guard(self.dispatcher, settings.memory_max)
 
     # life
 
@@ -138,6 +150,7 @@ class Mp(Door):
             self._door_started(attributes)
         self._open()
         try:
+            self._open_ledger()
             self._start_crew()
         except BaseException:
             self.stop(grace=0.0)
@@ -167,6 +180,28 @@ class Mp(Door):
         self._crew.variables, self._crew.descriptors = pack_variables(self._variables, self.engine)
         self._crew.tools = list(self._tools)
 
+    def _open_ledger(self) -> None:
+        if self.settings.ledger is None:
+            return
+        from .bookkeeper import Bookkeeper, job_facts
+
+        job, facts = job_facts(
+            self._crew.sources, self.contract, self._variables, self.settings, list(self._names)
+        )
+        facts["command"] = None if self.command is None else dumps(tuple(self.command))
+        keeper = Bookkeeper(self.settings.ledger, self._ledger_failed)
+        keeper.open(job, facts, resume=self.settings.resume)
+        self._bookkeeper = keeper
+        self.dispatcher.keeps_books = True
+        while self._told:
+            keeper.broadcast(self._told.pop(0))
+
+    def _ledger_failed(self, error: EisenmpError) -> None:
+        """Nothing more can be recorded: the job ends, with what was done intact."""
+        with self.dispatcher.lock:
+            self.dispatcher.supervisor.fail(error)
+        self.dispatcher.pump.interrupt()
+
     def _open(self) -> None:
         with self.dispatcher.lock:
             if self._opened:
@@ -195,6 +230,8 @@ class Mp(Door):
                     dispatcher.supervisor.start_slot(slot)
             if self._subscribers:
                 dispatcher.emit = self._subscribers.emit
+            if self._memory_guard is not None:
+                self._memory_guard.start()
         self._start_progress()
 
     @property
@@ -278,6 +315,9 @@ class Mp(Door):
         """Whatever happened before: no process, thread or descriptor is left."""
         dispatcher = self.dispatcher
         self._feeders = join_feeders(self._feeders)
+        if self._bookkeeper is not None:
+            self._bookkeeper.close()
+            self._bookkeeper = None
         self._print_end()
         self._end_progress()
         self.collector.close()
@@ -302,6 +342,8 @@ class Mp(Door):
     def abandon(self) -> None:
         """In a copy of the program made by os.fork() the manager is stopped: it closes and kills nothing."""
         self._ended = True
+        if self._bookkeeper is not None:
+            self._bookkeeper.abandon()
         self.engine.abandon()
         for feed in list(self.dispatcher.feeds.values()):
             feed.fail(Stopped("this is a copy of the program: the manager belongs to the other one"))
@@ -395,17 +437,22 @@ class Mp(Door):
         if dispatcher.closing:
             raise Stopped("the manager is ending: join was called")
         feed = Feed(
-            next(_feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
+            next(self._feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
         )
         feed.title = title
-        feeder = self._parts.feeder(feed, rows, dispatcher, size, total)
+        if self._bookkeeper is not None:
+            feed.books = self._bookkeeper.books(feed, rows, size)
+        return self._begin(feed, self._parts.feeder(feed, rows, dispatcher, size, total))
+
+    def _begin(self, feed: Feed, feeder: Feeder) -> Feed:
+        dispatcher, entry = self.dispatcher, feed.queue
         with dispatcher.lock:
             if dispatcher.error is not None:
                 raise dispatcher.error
             if self._crew.slots and self._crew.over:
                 raise EisenmpError("all workers have left: nobody would take the rows")
             dispatcher.feeds[feed.number] = feed
-            if not listed:
+            if not feed.listed:
                 # workers stay up between the feeds: the queue does not end with this one
                 self._ledger.feed_opened(entry.number, KEEPER)
             self._ledger.feed_opened(entry.number, feed.number)
@@ -487,6 +534,10 @@ class Mp(Door):
             except Unpicklable as error:
                 raise SettingsError(str(error)) from error
         body = dumps(packed)
+        if self._bookkeeper is not None:
+            self._bookkeeper.broadcast(tools)
+        elif not self._started:
+            self._told.append(tools)
         self._tools.append(body)
         dispatcher = self.dispatcher
         with dispatcher.lock:

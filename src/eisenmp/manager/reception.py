@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..core.stack import Stack
     from .crew import Slot
     from .dispatcher import Dispatcher
     from .supervisor import Supervisor
@@ -49,7 +50,7 @@ class Reception:
         slot = self._dispatcher.crew.find(wid)
         rest = self._raw.pop(wid, b"")
         if slot is not None and rest:
-            self._printed(slot, 2, rest.decode("utf-8", "replace") + "\n")
+            self._printed(slot, 2, rest.decode("utf-8", "replace") + "\n", slot.dump)
         for key in [key for key in self._puts if key[0] == wid]:
             self._puts.pop(key).waiting = False
 
@@ -152,10 +153,10 @@ class Reception:
         if rest:
             self._raw[wid] = rest
         if newline:
-            self._printed(slot, 2, whole.decode("utf-8", "replace") + "\n")
+            self._printed(slot, 2, whole.decode("utf-8", "replace") + "\n", slot.dump)
 
-    def _printed(self, slot: Slot, stream: int, text: str) -> None:
-        slot.tail.extend(text.splitlines())
+    def _printed(self, slot: Slot, stream: int, text: str, dump: Stack | None = None) -> None:
+        slot.tail.extend(line for line in text.splitlines() if dump is None or not dump.take(line))
         self._dispatcher.collector.printed(slot.name, stream, text)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("OutputLine", (slot.number, slot.name, stream, text))
@@ -194,7 +195,8 @@ class Reception:
         if slot is None:
             return
         if message.a == m.ORDER_RESTART:
-            slot.restart_reason = message.body.decode("utf-8", "replace") or "asked for by the worker"
+            reason = message.body.decode("utf-8", "replace") or "asked for by the worker"
+            slot.restart_reason = f"restarted: {reason}"
             self._dispatcher.engine.kill(wid)
         elif message.a in (m.ORDER_PAUSE, m.ORDER_RESUME):
             self._dispatcher.execute(self._dispatcher.ledger.paused(wid, message.a == m.ORDER_PAUSE))

@@ -8,12 +8,13 @@ from functools import partial
 from ..core import messages as m
 from ..engine.base import Exit
 from ..errors import EisenmpError
-from .cause import Blame, death_cause
+from .cause import Blame, Coroner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from ..engine.base import Event
     from .crew import Slot
     from .dispatcher import Dispatcher
 
@@ -27,6 +28,7 @@ class Supervisor:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._sys_path: tuple[str, ...] = ()
+        self._coroner = Coroner(dispatcher.crew)
         self.start_timeout = 60.0
         self.stopping = False  #: all workers were told to leave
         self.error: BaseException | None = None  #: why the manager as a whole has failed
@@ -42,8 +44,10 @@ class Supervisor:
         except BaseException:
             slot.retired = True
             self._dispatcher.crew.gone(wid, Exit(None, 0))
-            self._dispatcher.execute(self._dispatcher.ledger.left(wid))
+            # it held nothing; what is kept for the slot stays there, since it may be tried again
+            self._dispatcher.execute(self._dispatcher.ledger.lost(wid, None))
             raise
+        self._coroner.begin()
         self._dispatcher.after(self.start_timeout, lambda: self._start_overdue(wid))
         if slot.pid:
             self.started(wid, slot.pid)
@@ -63,14 +67,13 @@ class Supervisor:
             slot.restart_reason = f"it was not ready after start_timeout = {self.start_timeout} s"
             self._dispatcher.engine.kill(wid)
 
-    def lost(self, wid: int, exit: Exit) -> None:
+    def lost(self, wid: int, exit: Exit, events: Iterable[Event] = ()) -> None:
         """A process has ended: settle its books, and replace it if nobody wanted that."""
         slot = self._dispatcher.crew.find(wid)
         if slot is None:
             return
         self._dispatcher.crew.gone(wid, exit)
-        cause = death_cause(exit, slot.restart_reason)
-        blame = Blame("died", cause, None, "", "\n".join(slot.tail), exit.pid, exit.code)
+        blame = self._coroner.examine(slot, exit, events)
         expected = slot.left or self.stopping or slot.retired
         if not expected:
             self._handle_with_care(wid)
@@ -121,6 +124,7 @@ class Supervisor:
                 slot.retired = False
                 self._dispatcher.after(START_DELAY * slot.start_failures, partial(self._start_again, slot))
                 return
+            self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
             failure = EisenmpError(f"worker {slot.name} cannot be started: {error}")
             failure.__cause__ = error
             self.fail(failure)

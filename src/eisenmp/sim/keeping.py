@@ -32,6 +32,14 @@ class Keeping:
         for key in [key for key in self._kept if key[0] == slot]:
             del self._kept[key]
 
+    def given_up(self, parcel: Parcel) -> None:
+        """An object that has killed too many."""
+        for key, kept in list(self._kept.items()):
+            if parcel in kept:
+                kept.remove(parcel)
+                if not kept:
+                    del self._kept[key]
+
     def leased(self, slot: int, parcel: Parcel) -> None:
         if not self._kept:
             return

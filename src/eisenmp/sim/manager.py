@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..manager.cause import Coroner
 from ..manager.collector import Collector
 from ..manager.crew import Crew
 from ..manager.dispatcher import Dispatcher
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
 
     from ..core.ledger import Command, Ledger
     from ..core.messages import Message
-    from ..engine.base import Engine, Exit
+    from ..engine.base import Engine, Event, Exit
     from ..manager.dispatcher import Dispatcher as RealDispatcher
     from ..manager.feed import Feed
     from .schedule import Steps, Task
     from .simulation import Simulation
+
+
+class SimCoroner(Coroner):
+    """Does not look for what this machine ends for want of memory."""
+
+    def begin(self) -> None:
+        pass
 
 
 class SimSupervisor(Supervisor):
@@ -32,10 +40,11 @@ class SimSupervisor(Supervisor):
         super().__init__(dispatcher)
         assert isinstance(dispatcher, SimDispatcher)
         self._rules = dispatcher.simulation.rules
+        self._coroner = SimCoroner(dispatcher.crew)
 
-    def lost(self, wid: int, exit: Exit) -> None:
+    def lost(self, wid: int, exit: Exit, events: Iterable[Event] = ()) -> None:
         self._rules.settles(wid)
-        super().lost(wid, exit)
+        super().lost(wid, exit, events)
 
 
 class SimDispatcher(Dispatcher):

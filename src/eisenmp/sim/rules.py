@@ -47,9 +47,9 @@ class Rules:
         self._last_sent: dict[int, int] = {}  # wid -> lease of the chunk that went out last
         self._first: dict[int, int] = {}  # feed -> the highest number that was given to anybody
         self._moves: Counter[Chunk] = Counter()
-        self._deaths: Counter[Chunk] = Counter()  # that nobody asked for, with it the oldest
+        self._deaths: Counter[Parcel] = Counter()  # that nobody asked for, with it the oldest
         self._leaving: set[int] = set()  # who was told to leave, or said that it does
-        self._raises: Counter[Chunk] = Counter()
+        self._raises: Counter[Parcel] = Counter()
         self._over: dict[Chunk, str] = {}
         self._reminders: Counter[int] = Counter()
         self._slots: dict[int, int] = {}  # wid -> slot
@@ -127,7 +127,7 @@ class Rules:
             for lease in loads(message.body)[0]:
                 parcel = held.pop(lease, None)
                 if parcel is not None and parcel.feed:
-                    self._raises[parcel.feed, parcel.number] += 1
+                    self._raises[parcel] += 1
 
     def settles(self, wid: int) -> None:
         """It knows now that this process is gone."""
@@ -136,11 +136,15 @@ class Rules:
         check(wid in self._dead, "only who is gone is given up", wid)
         self._settled.add(wid)
         seen: set[int] = set()
-        for parcel in self._held.get(wid, {}).values():
-            if parcel.feed and parcel.queue not in seen and wid not in self._leaving:
+        held = self._held[wid]
+        chunks = any(parcel.feed for parcel in held.values())
+        for parcel in held.values():
+            # objects are to blame only where no chunk can be
+            is_suspect = bool(parcel.feed) is chunks and wid not in self._leaving
+            if is_suspect and parcel.queue not in seen:
                 seen.add(parcel.queue)
-                self._deaths[parcel.feed, parcel.number] += 1
-        held = self._held.pop(wid)
+                self._deaths[parcel] += 1
+        del self._held[wid]
         self._gets.gone(wid)
         slot = self._simulation.emp._crew.slots[self._slots[wid]]
         if wid in self._leaving or slot.retired or self._simulation.emp.dispatcher.stopping:
@@ -206,7 +210,8 @@ class Rules:
         self._check(not (feed and feed._cancelled), "nothing is sent of a feed that was cancelled", parcel)
         self._moves[chunk] += 1
         self._check(self._moves[chunk] < MOVES_MAX, "a chunk comes to an end", parcel)
-        tries_left = self._deaths[chunk] <= ledger.deaths and self._raises[chunk] <= ledger.raises
+        budget = self._simulation.emp._ledger.budget
+        tries_left = self._deaths[parcel] <= budget.deaths and self._raises[parcel] <= budget.raises
         self._check(tries_left, "given up when its tries are used up", parcel)
         first = self._first.get(parcel.feed, -1)
         if parcel.number > first:
@@ -230,17 +235,25 @@ class Rules:
         expected = [(parcel.number, parcel.lease, place) for place in range(count or 0)]
         self._check(contents == expected, "all outputs of the last attempt, no other", parcel)
 
+    def _object_given_up(self, parcel: Parcel) -> None:
+        budget = self._simulation.emp._ledger.budget
+        self._check(self._deaths[parcel] > budget.deaths, "given up when its tries are used up", parcel)
+        self._keeping.given_up(parcel)
+
     def _given_up(self, command: GiveUp) -> None:
+        if not command.parcel.feed:
+            self._object_given_up(command.parcel)
+            return
         parcel, blame = command.parcel, command.error
         chunk = parcel.feed, parcel.number
         self._check(chunk not in self._over, "each ticket is done once", parcel)
         self._over[chunk] = f"given up: {blame.cause}"
-        ledger = self._simulation.emp._ledger
+        budget = self._simulation.emp._ledger.budget
         if blame.kind == "raised":
-            self._check(self._raises[chunk] > ledger.raises, "given up when its tries are used up", parcel)
+            self._check(self._raises[parcel] > budget.raises, "given up when its tries are used up", parcel)
             self._check(parcel.lease in self._raised, "the cause is the true one", parcel)
         else:
-            self._check(self._deaths[chunk] > ledger.deaths, "given up when its tries are used up", parcel)
+            self._check(self._deaths[parcel] > budget.deaths, "given up when its tries are used up", parcel)
             self._check(command.wid in self._dead, "the cause is the true one", parcel)
 
     def _told(self, wid: int, queue: int) -> None:

@@ -61,6 +61,20 @@ def settle_signals() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def show_stacks() -> None:
+    """Have this process write the stacks of its threads to descriptor 2 when a fault ends it, and on SIGQUIT.
+
+    SIGQUIT ends it no more. Where there is no such signal, only faults are told.
+    """
+    try:
+        import faulthandler
+    except ImportError:
+        return  # an interpreter may have been built without it
+    faulthandler.enable(2)
+    if sys.platform != "win32":
+        faulthandler.register(__import__("_signal").SIGQUIT, 2, all_threads=True, chain=False)
+
+
 def end_with_life_line(descriptor: int) -> bool:
     """Have the kernel SIGKILL this process group when the other end of the life line closes.
 
@@ -93,6 +107,25 @@ def end_group() -> None:
     if own_group is not None and own_group() == os.getpid():
         os.kill(0, SIGKILL)
     os._exit(1)
+
+
+def lock_alone(descriptor: int) -> bool:
+    """Lock an open file for this process, until its descriptor is closed; False when another one has it."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        try:
+            getattr(msvcrt, "locking")(descriptor, getattr(msvcrt, "LK_NBLCK"), 1)  # noqa: B009
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def set_affinity(cores: tuple[int, ...]) -> None:
