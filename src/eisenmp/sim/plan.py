@@ -78,6 +78,15 @@ class Plan:
         seconds = self.start_seconds + 8 * self.chunk_seconds
         return [draws.about(seconds) for _ in range(draws.between(1, 3))]
 
+    def lines(self) -> list[str]:
+        """What was drawn, to be read."""
+        plans = [("plan", vars(self)), *((feed.name, vars(feed)) for feed in self.feeds)]
+        return [
+            f"{name}: "
+            + ", ".join(f"{key} {value}" for key, value in drawn.items() if key not in ("feeds", "name"))
+            for name, drawn in plans
+        ]
+
     def settings(self) -> dict[str, Any]:
         """The settings of the manager; none comes from the environment."""
         return {
