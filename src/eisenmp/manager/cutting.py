@@ -17,5 +17,5 @@ def cut_rows(body: bytes, points: Sequence[int]) -> list[bytes] | None:
         rows = loads(body)
         ends = (0, *points, len(rows))
         return [dumps(rows[first:end], "rows") for first, end in pairwise(ends)]
-    except Exception:  # a user's rows may raise anything when they are unpickled, sliced or pickled
+    except (Exception, SystemExit):  # a user's rows may raise anything when they are opened, sliced or packed
         return None

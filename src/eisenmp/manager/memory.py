@@ -70,10 +70,14 @@ class MemoryGuard:
         supervisor = self._dispatcher.supervisor
         if verdict == ENDS:
             supervisor.end(slot, exceeded(self._limit, number))
-        elif verdict == GOES and slot.ready and not (watch.goes or slot.left):
+        elif verdict == GOES and slot.ready and not (watch.goes or slot.left or self._is_spare(slot)):
             watch.goes = True
             supervisor.recycle(slot, exceeded(self._limit, number))
         return pause(self._limit, before, watch.size)
+
+    def _is_spare(self, slot: Slot) -> bool:
+        """One that waits for its place is looked at again when it has it."""
+        return self._dispatcher.crew.is_spare(slot)
 
     def _first_seen(self, slot: Slot, number: int) -> None:
         if number <= self._limit:

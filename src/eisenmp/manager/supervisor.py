@@ -6,6 +6,7 @@ import sys
 from functools import partial
 
 from ..core import messages as m
+from ..core.failing import TIMED_OUT
 from ..engine.base import Exit
 from ..errors import EisenmpError
 from .cause import Blame, Coroner
@@ -40,7 +41,6 @@ class Supervisor:
         wid = self._dispatcher.crew.reserve(slot)
         self._dispatcher.ledger.worker_started(wid, slot.number)
         slot.tail.clear()
-        slot.overdue = ""
         slot.dumps_quietly = False
         slot.renewed = False
         slot.chunks = 0
@@ -79,17 +79,18 @@ class Supervisor:
             return
         self._dispatcher.crew.gone(wid, exit)
         blame = self._coroner.examine(slot, exit, events)
-        if slot.overdue:
-            blame = blame._replace(kind=slot.overdue, stack=slot.stack)
-        expected = slot.left or self.stopping or slot.retired or slot.renewed
-        if not expected:
+        gave_way = slot.renewed and self._has_left(wid)
+        expected = slot.left or self.stopping or slot.retired or gave_way
+        followed = gave_way and not (slot.left or slot.retired or slot.dismissed or self.stopping)
+        self._last_words(wid, slot, blame)
+        if expected:
+            self._dispatcher.execute(self._dispatcher.ledger.left(wid, followed=followed))
+        else:
             self._handle_with_care(wid)
-        self._dispatcher.execute(
-            self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
-        )
+            self._dispatcher.execute(self._dispatcher.ledger.lost(wid, blame))
         if self._dispatcher.crew.is_spare(slot):
             self._spare_lost(slot, blame, expected=expected)
-        elif slot.renewed and not (slot.left or slot.retired or slot.dismissed or self.stopping):
+        elif followed:
             self._start_again(slot)
         elif expected:
             slot.retired = True
@@ -100,6 +101,20 @@ class Supervisor:
             self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
         if self._dispatcher.crew.over:
             self._all_gone()
+
+    def _has_left(self, wid: int) -> bool:
+        """Whether the worker had said that it is not called again: what it held it had not taken."""
+        worker = self._dispatcher.ledger.workers.get(wid)
+        return worker is not None and worker.leaving
+
+    def _last_words(self, wid: int, slot: Slot, blame: Blame) -> None:
+        """A chunk that had taken too long or was cancelled failed so, however the process has ended then."""
+        worker = self._dispatcher.ledger.workers.get(wid)
+        for expiry in worker.expired.values() if worker is not None else ():
+            stack = slot.stack if expiry.kind == TIMED_OUT else ""
+            expiry.error = expiry.error._replace(
+                tail=blame.tail, pid=blame.pid, exitcode=blame.exitcode, stack=stack
+            )
 
     def _handle_with_care(self, wid: int) -> None:
         """Workers report chunks of microseconds together: the wrong one may be blamed, but only once."""
@@ -184,7 +199,7 @@ class Supervisor:
             slot.renewed = True
             if self._dispatcher.emit is not None:
                 self._dispatcher.emit("WorkerRecycled", (slot.number, slot.name, slot.pid, reason))
-            if not self._start_heir(slot):
+            if not self._start_heir(slot) or self._dispatcher.crew.heir_is_ready(slot):
                 self._dispatcher.crew.order_stop(slot)
 
     def sent(self, wid: int) -> None:
