@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .dispatcher import Dispatcher
 
 
+_BEGUN = Result(Ticket("", -1), None)  #: nobody gets to see it
+
+
 class Lost(NamedTuple):
     """A chunk, or the piece that starts at this row of it, that was given up; or rows that never went out."""
 
@@ -182,12 +185,15 @@ class Feed:
         if ordered:
             with self._dispatcher.lock:
                 self._results.order()
-        return self._generate()
+        results = self._generate()
+        next(results)  # from now on its end is noticed, also before the first result
+        return results
 
     def _generate(self) -> Iterator[Result]:
         results, pump = self._results, self._dispatcher.pump
         queue, feed, new = self.queue.name, self.number, tuple.__new__
         try:
+            yield _BEGUN
             while True:
                 if not results.ready:
                     pump.wait_until(lambda: results.ready or self.is_over)

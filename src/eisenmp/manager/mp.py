@@ -261,7 +261,7 @@ class Mp(Door):
             self._wait_for_feeds(None)
             self._say_goodbye()
             self._stop_servers()
-            self._wait_for_crew(None)
+            self._wait_for_workers()
         except BaseException:
             self.stop()
             raise
@@ -381,6 +381,11 @@ class Mp(Door):
         with self.dispatcher.lock:
             for slot in self._crew.everyone():
                 self._crew.order_stop(slot)
+
+    def _wait_for_workers(self) -> None:
+        """No worker is called any more; its process has the time of `stop` to end."""
+        crew, collector = self._crew, self.collector
+        self._wait(lambda: crew.finished and collector.idle, None, "the workers")
 
     def _wait_for_crew(self, until: float | None) -> None:
         crew, collector = self._crew, self.collector

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from ..core import messages as m
 from ..engine.base import Exit
 from ..errors import EisenmpError
 from .cause import Blame, Coroner
@@ -82,8 +81,6 @@ class Supervisor:
         if slot.overdue:
             blame = blame._replace(kind=slot.overdue, stack=slot.stack)
         expected = slot.left or self.stopping or slot.retired or slot.renewed
-        if not expected:
-            self._handle_with_care(wid)
         self._dispatcher.execute(
             self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
         )
@@ -100,13 +97,6 @@ class Supervisor:
             self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
         if self._dispatcher.crew.over:
             self._all_gone()
-
-    def _handle_with_care(self, wid: int) -> None:
-        """Workers report chunks of microseconds together: the wrong one may be blamed, but only once."""
-        worker = self._dispatcher.ledger.workers.get(wid)
-        for parcel in worker.leases.values() if worker is not None else ():
-            if parcel.feed:
-                parcel.flags |= m.CAREFUL
 
     def _replace(self, slot: Slot, blame: Blame) -> None:
         if self._dispatcher.emit is not None:
