@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..core.ledger import Command, Ledger
     from ..core.messages import Message
-    from ..engine.base import Engine, Exit
+    from ..engine.base import Engine, Event, Exit
     from ..manager.dispatcher import Dispatcher as RealDispatcher
     from ..manager.feed import Feed
     from .schedule import Steps, Task
@@ -33,9 +33,9 @@ class SimSupervisor(Supervisor):
         assert isinstance(dispatcher, SimDispatcher)
         self._rules = dispatcher.simulation.rules
 
-    def lost(self, wid: int, exit: Exit) -> None:
+    def lost(self, wid: int, exit: Exit, events: Iterable[Event] = ()) -> None:
         self._rules.settles(wid)
-        super().lost(wid, exit)
+        super().lost(wid, exit, events)
 
 
 class SimDispatcher(Dispatcher):

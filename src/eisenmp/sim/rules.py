@@ -226,16 +226,12 @@ class Rules:
         chunk = parcel.feed, parcel.number
         self._check(chunk not in self._over, "each ticket is done once", parcel)
         self._over[chunk] = f"given up: {blame.cause}"
-        ledger = self._simulation.emp._ledger
+        budget = self._simulation.emp._ledger.budget
         if blame.kind == "raised":
-            self._check(
-                self._raises[chunk] > ledger.budget.raises, "given up when its tries are used up", parcel
-            )
+            self._check(self._raises[chunk] > budget.raises, "given up when its tries are used up", parcel)
             self._check(parcel.lease in self._raised, "the cause is the true one", parcel)
         else:
-            self._check(
-                self._deaths[chunk] > ledger.budget.deaths, "given up when its tries are used up", parcel
-            )
+            self._check(self._deaths[chunk] > budget.deaths, "given up when its tries are used up", parcel)
             self._check(command.wid in self._dead, "the cause is the true one", parcel)
 
     def _told(self, wid: int, queue: int) -> None:

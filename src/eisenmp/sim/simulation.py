@@ -340,7 +340,7 @@ class Simulation:
         ended = feed._error is None and not feed._cancelled
         if ended:
             check(not feed.missing, "every ticket is accounted for", (planned.name, feed.missing))
-        failed = [failure[0] for failure in feed._failed if failure[1] is not None]
+        failed = [lost.number for lost in feed._failed if lost.body is not None]
         check(len(set(failed)) == len(failed), "each ticket is done once", failed)
         if ended and feed._source_error is None and planned.consumer in ("as they come", "in order", "slow"):
             given = sorted([*self._taken[number], *feed._results.failed])
