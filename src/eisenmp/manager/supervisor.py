@@ -42,7 +42,7 @@ class Supervisor:
         slot.tail.clear()
         slot.overdue = ""
         slot.dumps_quietly = False
-        slot.renewed = False
+        slot.renewed = slot.handed_over = False
         slot.chunks = 0
         try:
             self._dispatcher.crew.spawn(slot, self._sys_path, len(self._dispatcher.crew.slots))
@@ -80,7 +80,7 @@ class Supervisor:
         blame = self._coroner.examine(slot, exit, events)
         if slot.overdue:
             blame = blame._replace(kind=slot.overdue, stack=slot.stack)
-        expected = slot.left or self.stopping or slot.retired or slot.renewed
+        expected = slot.left or self.stopping or slot.retired or slot.handed_over
         if not expected:
             self._handle_with_care(wid)
         self._dispatcher.execute(
@@ -88,7 +88,7 @@ class Supervisor:
         )
         if self._dispatcher.crew.is_spare(slot):
             self._spare_lost(slot, blame, expected=expected)
-        elif slot.renewed and not (slot.left or slot.retired or slot.dismissed or self.stopping):
+        elif slot.handed_over and not (slot.left or slot.retired or slot.dismissed or self.stopping):
             self._start_again(slot)
         elif expected:
             slot.retired = True
@@ -205,7 +205,7 @@ class Supervisor:
         """The worker of the slot is not called again: its successor takes its place. False without one."""
         if not self._may_succeed(slot):
             return False
-        slot.renewed = True
+        slot.renewed = slot.handed_over = True
         self._promote_heir(slot)
         return True
 
