@@ -144,6 +144,26 @@ def test_a_start_that_fails_says_how(method: str, way: str, tmp_path: Path) -> N
     assert (f"in {way}" in str(error)) is bool(title)
 
 
+PYTHON, C = "threading.Event().wait()", "sum(iter(int, 1))"
+
+
+# in C the interpreter's lock is never let go: nothing that is written in Python could say where it hangs
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [("spawn", PYTHON), ("spawn", C), ("forkserver", PYTHON), ("portable", PYTHON)],
+    indirect=["method"],
+)
+def test_a_start_that_hangs_says_where(method: str, call: str, tmp_path: Path) -> None:
+    module = tmp_path / "hangs.py"
+    module.write_text(f"import threading\n\n\ndef hang():\n    {call}\n\n\nhang()\n")
+    with pytest.raises(eisenmp.WorkerDied) as caught, mp(method, f"{module}:end", start_timeout=2.0) as emp:
+        list(emp.feed([1]))
+    message = str(caught.value)
+    assert "cannot start: it was not ready after start_timeout = 2.0 s\n" in message
+    assert f'File "{module}", line ' in message
+    assert " in hang" in message
+
+
 # -- out of memory ---------------------------------------------------------------------------------
 
 MEMORY = 100 << 20  #: bytes for a program and its workers

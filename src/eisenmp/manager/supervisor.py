@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .dispatcher import Dispatcher
 
 START_FAILURES_MAX = 3
+LAST_WORDS = 0.2  #: seconds for a process that hangs to write where it does
 START_DELAY = 0.5  #: seconds to the next attempt when the system has no room for a process
 
 
@@ -70,7 +71,9 @@ class Supervisor:
         slot = self._dispatcher.crew.find(wid)
         if slot is not None and not slot.ready:
             slot.restart_reason = f"it was not ready after start_timeout = {self.start_timeout} s"
-            self._dispatcher.engine.kill(wid)
+            slot.dumps_quietly = True
+            self._dispatcher.engine.dump(wid)
+            self._dispatcher.after(LAST_WORDS, partial(self._dispatcher.engine.kill, wid))
 
     def lost(self, wid: int, exit: Exit, events: Iterable[Event] = ()) -> None:
         """A process has ended: settle its books, and replace it if nobody wanted that."""
