@@ -69,6 +69,14 @@ class ForkedWorker(LocalWorker):
             # an import that hangs: the next attempt gets a new interpreter
             self._forks.give_up(self.zygote)
 
+    def dump(self) -> None:
+        if self.waiting:
+            # what hangs is an import, and that is the zygote's
+            if self.zygote is not None:
+                self.zygote.dump()
+        elif not self.buried:
+            super().dump()
+
     def _signal(self, number: int) -> None:
         if self.waiting:
             self.engine.post(lambda events: self._cancelled(number, events))

@@ -149,6 +149,10 @@ class PortableWorker(StreamWorker):
         elif not self._reaped:
             process.signal_group(self.pid, platform.SIGKILL)
 
+    def dump(self) -> None:
+        if not self._reaped:
+            process.ask_for_stacks(self.pid)
+
     def reap(self) -> int | None:
         self._waiter.join()
         return self._code

@@ -49,6 +49,7 @@ class Slot:
         self.retired = False  #: no replacement is wanted
         self.dismissed = False  #: ended by the program: for good, and a death all the same
         self.renewed = False  #: the process leaves and another one follows it
+        self.handed_over = False  #: it will say no more: an end is no death any more
         self.overdue = ""  #: the kind of failure, when the process was ended because of its chunk
         self.dumps_quietly = (
             False  #: the stacks that the process writes are for its failure, not for the console
