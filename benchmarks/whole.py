@@ -20,6 +20,10 @@ PROGRAMS = Path(__file__).resolve().parent / "programs"
 LIMIT = 300.0  #: seconds after which a program is ended
 
 
+class Late(Wrong):
+    """A program was ended because it took longer than it may."""
+
+
 class Finished(NamedTuple):
     """What a program printed, and the seconds from its start to its first line and to its end."""
 
@@ -30,7 +34,7 @@ class Finished(NamedTuple):
 
 
 def run(command: Sequence[str | Path], *, limit: float = LIMIT, folder: Path = ROOT) -> Finished:
-    """Run the program to its end, with all its children; raises Wrong when it fails or takes too long."""
+    """Run the program to its end, with all its children; raises Wrong when it fails, Late after `limit` s."""
     with TemporaryFile("w+") as errors:
         started = perf_counter()
         process = subprocess.Popen(
@@ -63,8 +67,9 @@ def run(command: Sequence[str | Path], *, limit: float = LIMIT, folder: Path = R
         if code:
             errors.seek(0)
             said = errors.read().splitlines() or ["nothing on stderr"]
-            late = f" after {limit:g} s" if end > limit else ""
-            raise Wrong(f"{name_of(command)} ended with {code}{late}: {said[-1]}")
+            if end > limit:
+                raise Late(f"{name_of(command)} was ended after {limit:g} s: {said[-1]}")
+            raise Wrong(f"{name_of(command)} ended with {code}: {said[-1]}")
     return Finished(process.pid, [line.rstrip("\n") for line in lines if line], first, end)
 
 

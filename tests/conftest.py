@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 
-from tests import leaks
+from tests import leaks, surroundings
 from tests.skips import LIST, SkipGate, read_allowed
+
+LEFT = "left behind"  #: in what a process that runs some of the tests tells at its end
 
 # A deadline is an upper bound on elapsed time, and so is the health check of slow data.
 hypothesis.settings.register_profile(
@@ -22,6 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipGate(read_allowed(config.rootpath / LIST)), "skip-gate")
     config.pluginmanager.register(SessionGuard(), "session-guard")
     leaks.adopt_orphans()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # ignored signals are inherited: a suite in the background would run programs deaf to Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Settings of whoever runs the tests must not change what they see; the portable path is chosen so.
     for name in [name for name in os.environ if name.startswith("EISENMP_")]:
         if name != "EISENMP_PORTABLE":
@@ -30,35 +37,61 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def leak_guard() -> Iterator[None]:
-    """After the test and its fixtures: no child, thread, descriptor or memory region may be new."""
+    """After the test and its fixtures: no child, thread, descriptor or memory region may be new.
+
+    Directory, environment, sys.path and signal handlers are as they were.
+    """
+    around = surroundings.look()
     before = leaks.snapshot()
     yield
-    if found := leaks.leaked(before, leaks.GRACE):
+    found = leaks.leaked(before, leaks.GRACE)
+    changed = surroundings.changed(around)
+    if found or changed:
         leaks.clean_up(before)
-        pytest.fail("\n".join(["left behind:", *map(str, found)]), pytrace=False)
+        surroundings.put_back(around)
+        pytest.fail("\n".join(["left behind:", *map(str, found), *changed]), pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def worker_files_are_forgotten() -> Iterator[None]:
+    """What workers inside this process have imported is not found by the tests of another file."""
+    before = surroundings.imports()
+    yield
+    surroundings.forget_worker_files(before)
 
 
 class SessionGuard:
-    """Plugin that sees what fixtures of a module or session leave behind; no single test is to blame."""
+    """Plugin that sees what fixtures of a module or session leave behind; no single test is to blame.
+
+    Of several processes that share the tests, each looks at itself and tells the one that started it.
+    """
 
     def __init__(self) -> None:
         self.before = leaks.snapshot()
-        self.found: tuple[leaks.Leak, ...] = ()
+        self.found: list[str] = []
 
     def pytest_sessionstart(self) -> None:
         self.before = leaks.snapshot()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        # one that has crashed has no output
+        told = getattr(node, "workeroutput", {}).get(LEFT, ())
+        self.found += [f"{node.gateway.id}: {leak}" for leak in told]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         # A test that failed by its own leak has said so; what could not be undone is not told twice.
         if session.exitstatus == pytest.ExitCode.OK:
-            self.found = leaks.leaked(self.before, leaks.GRACE)
+            self.found += map(str, leaks.leaked(self.before, leaks.GRACE))
         if self.found:
             leaks.clean_up(self.before)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[LEFT] = self.found
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.found:
             terminalreporter.section("left behind by fixtures of a module or session", red=True)
         for leak in self.found:
-            terminalreporter.line(str(leak), red=True)
+            terminalreporter.line(leak, red=True)

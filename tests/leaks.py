@@ -26,6 +26,9 @@ STRANGERS_GRACE = 0.5  # seconds that a name in /dev/shm gets that nobody holds
 PROC = Path("/proc")
 HAS_PROC = Path("/proc/self/task").is_dir()
 SHM = "/dev/shm"
+#: Begins of names that multiprocessing and joblib leave when a program is killed together with its resource
+#: tracker: anybody on this machine may have. What a process of ours still has is seen as a mapping all the same.
+LEFT_BY_OTHERS = ("sem.mp-", "sem.loky-", "joblib_memmapping_folder_")
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -90,19 +93,16 @@ def leaked(before: Snapshot, grace: float = GRACE) -> tuple[Leak, ...]:
 
 
 def clean_up(before: Snapshot) -> None:
-    """End every new process and unlink every new name in /dev/shm, so that the next test starts clean.
+    """End every new process, so that the next test starts clean.
 
-    Threads cannot be ended, and a descriptor or mapping belongs to an object that would close it a second
-    time, perhaps after its number was given away; they are simply part of the next snapshot.
+    The rest is simply part of the next snapshot. Threads cannot be ended; a descriptor or mapping belongs to
+    an object that would close it a second time, perhaps after its number was given away; and a name in
+    /dev/shm may be that of a stranger who opens it by name when he needs it, a lock of multiprocessing for one.
     """
     while processes := _new_processes(before):
         for process in processes:
             _kill(process.pid)
         _wait_processes(processes, GRACE)
-    for name in _new_shm(before):
-        path = Path(SHM, name)
-        if path.is_file():
-            path.unlink(missing_ok=True)
 
 
 def adopt_orphans() -> None:
@@ -225,7 +225,7 @@ def _descriptors() -> dict[int, str]:
 
 def _shm() -> frozenset[str]:
     try:
-        return frozenset(os.listdir(SHM))
+        return frozenset(name for name in os.listdir(SHM) if not name.startswith(LEFT_BY_OTHERS))
     except FileNotFoundError:
         return frozenset()
 

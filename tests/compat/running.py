@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -45,9 +44,6 @@ def start(
 ) -> Iterator[subprocess.Popen[str]]:
     """A running program, a group and session of its own; killed with all its processes if it still runs."""
     path = PROGRAMS / program
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # ignored signals are inherited: a suite in the background would run programs deaf to Ctrl-C
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-W", "error", "-" if from_stdin else str(path), *map(str, arguments)]
     with ExitStack() as stack:
         stdin = stack.enter_context(path.open()) if from_stdin else subprocess.DEVNULL

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 from eisenmp.core import messages as m
+from eisenmp.core.failing import CANCELLED, DIED, RAISED, TIMED_OUT
 from eisenmp.core.ledger import (
     Accept,
     Command,
+    Cut,
     Finish,
     GiveUp,
+    Later,
     Ledger,
     Parcel,
     Recall,
@@ -40,7 +43,8 @@ class Audit:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.place: dict[Parcel, str] = {}  # put, waiting, held, kept; no entry when it is over
+        # put, waiting, held, kept, delayed, being cut; no entry when it is over
+        self.place: dict[Parcel, str] = {}
         self.held: dict[int, dict[int, Parcel]] = {}  # by worker: its leases, oldest first
         self.kept: dict[At, list[Parcel]] = {}  # by slot and queue
         self.slots: dict[int, int] = {}
@@ -56,8 +60,10 @@ class Audit:
         self.recalls: Counter[At] = Counter()
         self.reminders: set[int] = set()
         self.outputs: dict[int, list[object]] = {}
-        self.deaths: Counter[Parcel] = Counter()
-        self.raises: Counter[Parcel] = Counter()
+        self.failures: Counter[tuple[Parcel, str]] = Counter()
+        self.whole: set[Parcel] = set()  # cannot be cut
+        self.expired: dict[int, str] = {}  # by lease: why it is not wanted any more
+        self.delays = False
         self.tried: set[Parcel] = set()
         self.entered: dict[Parcel, int] = {}
         self.puts: dict[object, Parcel] = {}
@@ -66,6 +72,8 @@ class Audit:
         self._last_lease = 0
         self._must_finish: dict[Parcel, tuple[int, list[object]]] = {}
         self._must_fail: dict[Parcel, int] = {}
+        self._must_cut: dict[Parcel, int] = {}
+        self._must_wait: set[Parcel] = set()
         self._may_recall: int | None = None
 
     # events, before the ledger hears of them
@@ -99,7 +107,11 @@ class Audit:
 
     def feed_dropped(self, feed: int) -> list[Parcel]:
         self.cancelled.add(feed)
-        gone = [parcel for parcel, place in self.place.items() if parcel.feed == feed and place == "waiting"]
+        gone = [
+            parcel
+            for parcel, place in self.place.items()
+            if parcel.feed == feed and place in ("waiting", "delayed")
+        ]
         for parcel in gone:
             del self.place[parcel]
         return gone
@@ -120,6 +132,43 @@ class Audit:
             self.known = {at for at in self.known if at[0] != wid}
             self.trial = {at for at in self.trial if at[0] != wid}
 
+    def ticket_dropped(self, parcel: Parcel) -> None:
+        check(self.place.pop(parcel) in ("waiting", "delayed"), "dropped is what waited", parcel)
+
+    def expire(self, wid: int, lease: int, kind: str) -> bool:
+        """The chunk is not wanted from this worker any more."""
+        if lease in self.held.get(wid, {}):
+            self.expired.setdefault(lease, kind)
+            return True
+        return False
+
+    def due(self, parcel: Parcel) -> None:
+        """It is tried again, or looked for another worker later."""
+        if self.place.get(parcel) == "delayed":
+            self.place[parcel] = "due"
+
+    def in_pieces(self, parcel: Parcel, pieces: Iterable[Parcel]) -> None:
+        check(self.place.pop(parcel) == "being cut", "what is cut is gone as a whole", parcel)
+        first = parcel.start
+        for piece in pieces:
+            check((piece.start, piece.number) == (first, parcel.number), "no row is lost by cutting", piece)
+            first += piece.rows
+            self.enter(piece)
+            self.tried.add(piece)
+        check(first == parcel.start + parcel.rows, "no row is lost by cutting", parcel)
+
+    def uncut(self, parcel: Parcel, wid: int) -> None:
+        self.whole.add(parcel)
+        budget = self.ledger.budget
+        over = (
+            self.failures[parcel, DIED] > budget.deaths or self.failures[parcel, TIMED_OUT] > budget.timeouts
+        )
+        if over:
+            del self.place[parcel]
+            self._must_fail[parcel] = wid
+        else:
+            self.place[parcel] = "waiting"
+
     def output(self, wid: int, lease: int, body: object) -> bool:
         if lease in self.held.get(wid, {}):
             self.outputs.setdefault(lease, []).append(body)
@@ -128,29 +177,34 @@ class Audit:
 
     def done(self, wid: int, leases: Iterable[int]) -> None:
         for lease, parcel in self._given_up(wid, leases):
-            del self.place[parcel]
             outputs = self.outputs.pop(lease, [])
             if (wid, parcel.queue) in self.trial:
                 self.trial.discard((wid, parcel.queue))
                 self.known.add((wid, parcel.queue))
+            if lease in self.expired:
+                self._failed(parcel, self.expired.pop(lease), wid)
+                continue
+            del self.place[parcel]
             if parcel.feed:
                 self._must_finish[parcel] = (wid, outputs)
 
     def raised(self, wid: int, leases: Iterable[int]) -> None:
         for lease, parcel in self._given_up(wid, leases):
             self.outputs.pop(lease, None)
-            self.raises[parcel] += 1
             if not parcel.feed:
                 del self.place[parcel]
             else:
-                self._back(parcel, wid, self.raises[parcel] > self.ledger.raises)
+                self._failed(parcel, self.expired.pop(lease, RAISED), wid)
 
     def returned(self, wid: int, queue: int, leases: Iterable[int]) -> None:
         if wid in self.held:
             self.recalls[wid, queue] = max(0, self.recalls[wid, queue] - 1)
-            for _, parcel in self._given_up(wid, leases):
+            for lease, parcel in self._given_up(wid, leases):
                 self.sent[wid, queue] -= 1
-                self._back(parcel, wid, False)
+                if lease in self.expired:
+                    self._failed(parcel, self.expired.pop(lease), wid)
+                else:
+                    self._back(parcel)
                 if wid in self.leaving:
                     self.wanted[wid, queue] = min(self.wanted[wid, queue], self.sent[wid, queue])
 
@@ -160,17 +214,29 @@ class Audit:
         charged: set[int] = set()
         kept: dict[At, list[Parcel]] = {}
         slot = self.slots.pop(wid)
-        for lease, parcel in self._given_up(wid, list(self.held[wid])):
+        held = self._given_up(wid, list(self.held[wid]))
+        blamable = killed and not any(lease in self.expired for lease, _ in held)
+        chunks = any(parcel.feed for _, parcel in held)
+        for lease, parcel in held:
             self.outputs.pop(lease, None)
-            if not parcel.feed:
-                self.place[parcel] = "kept" if killed else "waiting"
-                if killed:
-                    kept.setdefault((slot, parcel.queue), []).append(parcel)
-                continue
-            if killed and parcel.queue not in charged:
+            kind = self.expired.pop(lease, "")
+            if not kind and blamable and parcel.queue not in charged and (parcel.feed or not chunks):
                 charged.add(parcel.queue)
-                self.deaths[parcel] += 1
-            self._back(parcel, wid, self.deaths[parcel] > self.ledger.deaths)
+                kind = DIED
+            if parcel.feed:
+                if kind:
+                    self._failed(parcel, kind, wid)
+                else:
+                    self._back(parcel)
+                continue
+            self.failures[parcel, DIED] += bool(kind)
+            if self.failures[parcel, DIED] > self.ledger.budget.deaths:
+                del self.place[parcel]
+                self._must_fail[parcel] = wid
+                continue
+            self.place[parcel] = "kept" if killed else "waiting"
+            if killed:
+                kept.setdefault((slot, parcel.queue), []).append(parcel)
         for at, parcels in kept.items():
             self.kept[at] = parcels + self.kept.get(at, [])
         del self.held[wid]
@@ -187,12 +253,31 @@ class Audit:
         held = self.held.get(wid, {})
         return [(lease, held.pop(lease)) for lease in leases if lease in held]
 
-    def _back(self, parcel: Parcel, wid: int, is_failed: bool) -> None:
+    def _back(self, parcel: Parcel) -> None:
         if parcel.feed in self.cancelled:
             del self.place[parcel]
-        elif is_failed:
+        else:
+            self.place[parcel] = "waiting"
+
+    def _failed(self, parcel: Parcel, kind: str, wid: int) -> None:
+        """What has to follow by the budget, counted here."""
+        if parcel.feed in self.cancelled:
+            del self.place[parcel]
+            return
+        self.failures[parcel, kind] += 1
+        count, budget = self.failures[parcel, kind], self.ledger.budget
+        least = {RAISED: budget.raises, DIED: budget.deaths, TIMED_OUT: budget.timeouts, CANCELLED: 0}[kind]
+        may_cut = budget.cuts and parcel.rows > 1 and parcel not in self.whole and not parcel.flags & m.LISTED
+        first_death = kind == DIED and count == 1 and budget.deaths and not parcel.piece
+        if may_cut and kind in (DIED, TIMED_OUT) and not first_death:
+            self.place[parcel] = "being cut"
+            self._must_cut[parcel] = wid
+        elif count > least:
             del self.place[parcel]
             self._must_fail[parcel] = wid
+        elif self.delays:
+            self.place[parcel] = "delayed"
+            self._must_wait.add(parcel)
         else:
             self.place[parcel] = "waiting"
 
@@ -212,6 +297,12 @@ class Audit:
         elif isinstance(command, GiveUp):
             check(command.parcel in self._must_fail, "given up when its tries are used up", command)
             check(command.wid == self._must_fail.pop(command.parcel), "given up at its holder", command)
+        elif isinstance(command, Later):
+            self._later(command.parcel)
+        elif isinstance(command, Cut):
+            check(command.parcel in self._must_cut, "cut when it cannot be tried whole", command)
+            check(command.wid == self._must_cut.pop(command.parcel), "cut where it failed", command)
+            check(all(0 < point < command.parcel.rows for point in command.points), "cut inside", command)
         elif isinstance(command, Token):
             self._token(command.wid, command.queue)
         elif isinstance(command, Recall):
@@ -226,7 +317,19 @@ class Audit:
         """The event's commands are through."""
         check(not self._must_finish, "finished once, by the end of its cycle", self._must_finish)
         check(not self._must_fail, "given up when its tries are used up", self._must_fail)
+        check(not self._must_cut, "cut when it cannot be tried whole", self._must_cut)
+        check(not self._must_wait, "put off after a failure", self._must_wait)
+        for parcel, place in self.place.items():
+            if place == "due":
+                self.place[parcel] = "waiting"
         self._may_recall = None
+
+    def _later(self, parcel: Parcel) -> None:
+        if self.place.get(parcel) == "due":
+            self.place[parcel] = "delayed"  # nobody else is free: looked again
+        else:
+            check(parcel in self._must_wait, "put off after a failure", parcel)
+            self._must_wait.discard(parcel)
 
     def hungry(self, queue: int) -> list[int]:
         """The workers with an open get at the queue that may be answered."""
@@ -263,7 +366,9 @@ class Audit:
                 del self.kept[self.slots[wid], queue]
         else:
             check(
-                self.place[parcel] == "waiting", "to the next of the slot again, in order, and first", parcel
+                self.place[parcel] in ("waiting", "due"),
+                "to the next of the slot again, in order, and first",
+                parcel,
             )
             self._first(parcel)
         if parcel.feed and at not in self.known and wid not in self.leaving:
@@ -290,7 +395,10 @@ class Audit:
         check(self.ledger.tokens, "no token where they are switched off", queue)
         check((wid, queue) not in self.told, "one token for each worker", wid)
         check(
-            not any(place == "waiting" and parcel.queue == queue for parcel, place in self.place.items()),
+            not any(
+                place in ("waiting", "delayed", "being cut") and parcel.queue == queue
+                for parcel, place in self.place.items()
+            ),
             "no token while something waits",
             queue,
         )

@@ -14,6 +14,7 @@ def check_books(ledger: Ledger, audit: Audit) -> None:
     found: list[tuple[Parcel, str]] = []
     for queue in ledger.queues.values():
         found += [(parcel, "waiting") for parcel in queue.waiting]
+        found += [(parcel, "delayed") for parcel in queue.delayed]
         found += [(parcel, "put") for _, parcel in queue.puts]
         _check_queue(queue, audit)
         for wid, line in queue.lines.items():
@@ -22,9 +23,11 @@ def check_books(ledger: Ledger, audit: Audit) -> None:
     for wid, worker in ledger.workers.items():
         found += [(parcel, "held") for parcel in worker.leases.values()]
         check(worker.leases == audit.held[wid], "each lease is written down", worker.leases)
+        check(worker.expired.keys() <= worker.leases.keys(), "no expiry without a lease", worker.expired)
         check(worker.outputs.keys() <= worker.leases.keys(), "no outputs without a lease", worker.outputs)
     for kept in ledger._placement._kept.values():
         found += [(parcel, "kept") for parcel in kept]
+    found += [(parcel, place) for parcel, place in audit.place.items() if place == "being cut"]
     places = dict(found)
     check(len(places) == len(found), "in one place", found)
     check(places.keys() >= audit.place.keys(), "no parcel is lost", audit.place.keys() - places.keys())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from eisenmp.core import messages as m
+from eisenmp.core.failing import CANCELLED, TIMED_OUT
 from eisenmp.core.ledger import Ledger
 
 from .process import Process
@@ -32,13 +33,25 @@ class LedgerMachine(RuleBasedStateMachine):
         tokens=st.sampled_from([True, True, True, False]),
         taken=st.integers(0, 3),
         flags=st.sampled_from([0, 0, m.LISTED]),
+        failing=st.sampled_from([(False, False), (True, True), (True, False), (False, True)]),
     )
     def open(
-        self, maxsizes: list[int], slots: int, tries: tuple[int, int], tokens: bool, taken: int, flags: int
+        self,
+        maxsizes: list[int],
+        slots: int,
+        tries: tuple[int, int],
+        tokens: bool,
+        taken: int,
+        flags: int,
+        failing: tuple[bool, bool],
     ) -> None:
         ledger = self.make_ledger(deaths=tries[0], raises=tries[1])
         ledger.tokens = tokens
+        delays, ledger.budget.cuts = failing
+        if delays:
+            ledger.delay = float
         self.world = World(ledger, maxsizes, slots)
+        self.world.audit.delays = delays
         self.world.open_feed(0, flags)
         for process in self.world.alive[:taken]:
             process.get(0)
@@ -92,6 +105,43 @@ class LedgerMachine(RuleBasedStateMachine):
             self.world.put(feeder.queue)
         if drops:
             self.world.drop_feed(feeder)
+
+    @precondition(lambda self: self.world.later)
+    @rule(which=PICK)
+    def due(self, which: int) -> None:
+        later = self.world.later
+        self.world.due(later[which % len(later)])
+
+    @rule(
+        which=PICK,
+        lease=PICK,
+        kind=st.sampled_from([TIMED_OUT, TIMED_OUT, CANCELLED]),
+        done=st.integers(-1, 4),
+        cutting_fails=st.booleans(),
+        killed=st.booleans(),
+    )
+    def expire(self, which: int, lease: int, kind: str, done: int, cutting_fails: bool, killed: bool) -> None:
+        """A chunk takes too long or is cancelled; then its worker is killed, or lets go of it in time."""
+        world = self.world
+        process = self._any(which, lambda process: bool(world.audit.held.get(process.wid)))
+        if process is None:
+            return
+        leases = [number for number, parcel in world.audit.held[process.wid].items() if parcel.feed]
+        if not leases:
+            return
+        world.cutting_fails = cutting_fails
+        world.expire(process, leases[lease % len(leases)], kind, done)
+        if killed:
+            world.kill(process, 0, replaced=True)
+
+    @rule(which=PICK)
+    def drop_ticket(self, which: int) -> None:
+        audit = self.world.audit
+        waiting = [
+            parcel for parcel, place in audit.place.items() if parcel.feed and place in ("waiting", "delayed")
+        ]
+        if waiting:
+            self.world.drop_ticket(waiting[which % len(waiting)])
 
     @precondition(lambda self: self.world.audit.reminders)
     @rule()
@@ -193,6 +243,27 @@ class LedgerMachine(RuleBasedStateMachine):
         while process.up:
             self.world.listen(process)
         self.world.kill(process, 0, replaced=replaced)
+
+    @rule(which=PICK, times=st.integers(2, 5))
+    def poison(self, which: int, times: int) -> None:
+        """Whoever takes what stands first dies of it, again and again."""
+        world = self.world
+        if world.feeders:
+            world.offer(world.feeders[which % len(world.feeders)], 2)
+        for _ in range(times):
+            while world.later:
+                world.due(world.later[0])
+            heads = [queue.waiting[0] for queue in world.ledger.queues.values() if queue.waiting]
+            heads += [parcel for held in world.audit.held.values() for parcel in held.values()]
+            process = self._one(which, lambda process: process.may_take)
+            if process is None or not heads:
+                return
+            process.get(heads[0].queue)
+            world.settle()
+            while process.up:
+                world.listen(process)
+            world.kill(process, 0, replaced=True)
+            world.settle()
 
     @rule(which=PICK, queue=PICK)
     def nap(self, which: int, queue: int) -> None:

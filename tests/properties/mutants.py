@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from eisenmp.core.ledger import Command, Finish, Ledger, Line, Parcel, Queue, Remind, Worker
+from eisenmp.core.ledger import Command, Cut, Finish, Ledger, Line, Parcel, Queue, Remind, Worker
+from eisenmp.core.parcel import Trials
 from eisenmp.core.placement import Placement
 
 
@@ -55,7 +56,9 @@ class MuteMutant(Mutant):
 class NoRequeue(Mutant):
     """What a dead worker held is gone."""
 
-    breaks = frozenset({"no parcel is lost", "given up when its tries are used up"})
+    breaks = frozenset(
+        {"no parcel is lost", "given up when its tries are used up", "cut when it cannot be tried whole"}
+    )
 
     def lost(self, wid: int, error: Any) -> list[Command]:
         worker = self.workers.get(wid)
@@ -134,9 +137,9 @@ class EarlyReuse(Mutant):
     breaks = frozenset({"a lease has a number of its own"})
 
     class placement(Placement):
-        def _send(self, line: Line, parcel: Parcel) -> Any:
+        def send(self, line: Line, parcel: Parcel) -> Any:
             self._lease = max(line.worker.leases, default=0)
-            return super()._send(line, parcel)
+            return super().send(line, parcel)
 
 
 class WrongSlot(Mutant):
@@ -417,19 +420,85 @@ class HarshBlame(Mutant):
     def lost(self, wid: int, error: Any) -> list[Command]:
         for line in self.workers[wid].lines.values() if wid in self.workers else ():
             for parcel in [parcel for parcel in line.open.values() if parcel.feed][1:]:
-                parcel.deaths += 1
+                parcel.trials = parcel.trials or Trials()
+                parcel.trials.deaths += 1
         return super().lost(wid, error)
 
 
 class NoBlame(Mutant):
     """A chunk that kills is tried for ever."""
 
-    breaks = frozenset({"given up when its tries are used up", "nothing is sent that is over"})
+    breaks = frozenset(
+        {"given up when its tries are used up", "nothing is sent that is over", "put off after a failure"}
+    )
 
     def lost(self, wid: int, error: Any) -> list[Command]:
         for parcel in self.workers[wid].leases.values() if wid in self.workers else ():
-            parcel.deaths = -1
+            parcel.trials = Trials()
+            parcel.trials.deaths = -1
         return super().lost(wid, error)
+
+
+class PutOffForEver(Mutant):
+    """What is to be tried again after a while is forgotten."""
+
+    breaks = frozenset({"no parcel is lost", "in its place"})
+
+    def due(self, parcel: Parcel) -> list[Command]:
+        self.queues[parcel.queue].delayed.pop(parcel, None)
+        return super().due(parcel)
+
+
+class HastyEnd(Mutant):
+    """Workers are told that it is the end while a chunk is to be tried again."""
+
+    breaks = frozenset({"no token while something waits"})
+
+    class placement(Placement):
+        def _starving(self, queue: Queue, commands: list[Command]) -> None:
+            delayed, queue.delayed = queue.delayed, {}
+            super()._starving(queue, commands)
+            queue.delayed = delayed
+
+
+class LostPiece(Mutant):
+    """The last piece of a chunk that is cut is lost."""
+
+    breaks = frozenset({"no row is lost by cutting"})
+
+    def pieces(self, cut: Cut, bodies: Sequence[bytes]) -> list[Command]:
+        cut.parcel.rows -= 1
+        try:
+            return super().pieces(cut, bodies)
+        finally:
+            cut.parcel.rows += 1
+
+
+class LateResultCounts(Mutant):
+    """What a worker brings after its time is taken."""
+
+    breaks = frozenset({"finished once, by the end of its cycle", "given up when its tries are used up"})
+
+    def done(self, wid: int, leases: Iterable[int], seconds: float) -> list[Command]:
+        if wid in self.workers:
+            self.workers[wid].expired.clear()
+        return super().done(wid, leases, seconds)
+
+
+class CuttingCharged(Mutant):
+    """Cutting is charged to the pieces."""
+
+    breaks = frozenset(
+        {"given up when its tries are used up", "no parcel is lost", "cut when it cannot be tried whole"}
+    )
+
+    def pieces(self, cut: Cut, bodies: Sequence[bytes]) -> list[Command]:
+        commands = super().pieces(cut, bodies)
+        for queue in self.queues.values():
+            for parcel in queue.waiting:
+                if parcel.piece and parcel.trials is not None and parcel.number == cut.parcel.number:
+                    parcel.trials.deaths = self.budget.deaths
+        return commands
 
 
 class NoReminder(Mutant):

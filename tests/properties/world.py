@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from eisenmp.core.ledger import Command, Ledger, Parcel, Recall, Send, Token
+from eisenmp.core.ledger import Command, Cut, Later, Ledger, Parcel, Recall, Send, Token
 
 from . import process as p
 from .audit import Audit, check
@@ -37,6 +37,9 @@ class World:
         self._puts = 0
         self._slots = slots
         self._numbers: dict[int, int] = {}
+        self.later: list[Parcel] = []  # to be tried again
+        self._cuts: list[Cut] = []
+        self.cutting_fails = False
         self._closing: set[int] = set()  # slots that get no replacement
         for maxsize in maxsizes:
             ledger.queue_made(self._queues, maxsize)
@@ -59,6 +62,8 @@ class World:
                 self._execute(command)
             self.audit.all_said()
             check_books(self.ledger, self.audit)
+            while self._cuts:
+                self._cut(self._cuts.pop(0))
         except BaseException:
             self.broken = True
             raise
@@ -71,6 +76,56 @@ class World:
             self._say(command.wid, p.Deliver(command.queue, p.Item(0, None)))
         elif isinstance(command, Recall):
             self._say(command.wid, p.GiveBack(command.queue, command.count))
+        elif isinstance(command, Later):
+            self.later.append(command.parcel)
+        elif isinstance(command, Cut):
+            self._cuts.append(command)
+
+    def _cut(self, cut: Cut) -> None:
+        parcel = cut.parcel
+        if self.cutting_fails:
+            self.audit.uncut(parcel, cut.wid)
+            self._tell(lambda: self.ledger.uncut(cut))
+            return
+        self._tell(lambda: self._into_pieces(cut))
+
+    def _into_pieces(self, cut: Cut) -> list[Command]:
+        before = set(self._parcels())
+        commands = self.ledger.pieces(cut, [b""] * (len(cut.points) + 1))
+        sent = [command.parcel for command in commands if isinstance(command, Send)]
+        new = {parcel: None for parcel in (*sent, *self._parcels()) if parcel not in before and parcel.piece}
+        parcel = cut.parcel
+        pieces = [
+            piece
+            for piece in new
+            if piece not in self.audit.place and (piece.number, piece.feed) == (parcel.number, parcel.feed)
+        ]
+        self.audit.in_pieces(parcel, sorted(pieces, key=lambda piece: piece.start))
+        return commands
+
+    def _parcels(self) -> Iterable[Parcel]:
+        for queue in self.ledger.queues.values():
+            yield from queue.waiting
+
+    def due(self, parcel: Parcel) -> None:
+        self.later.remove(parcel)
+        self.audit.due(parcel)
+        self._tell(lambda: self.ledger.due(parcel))
+
+    def expire(self, process: Process, lease: int, kind: str, done: int) -> None:
+        held = self.audit.expire(process.wid, lease, kind)
+        told = self.ledger.expire(process.wid, lease, kind, "expired", done=done)
+        check(held is told, "expired is what is held", lease)
+
+    def drop_ticket(self, parcel: Parcel) -> None:
+        """Cancel one chunk that waits, with all its pieces."""
+
+        def event() -> list[Command]:
+            for dropped in self.ledger.ticket_dropped(parcel.queue, parcel.feed, parcel.number):
+                self.audit.ticket_dropped(dropped)
+            return self.ledger.room_made(parcel.queue)
+
+        self._tell(event)
 
     def _say(self, wid: int, message: p.Down) -> None:
         if self.processes[wid].running:
@@ -93,7 +148,9 @@ class World:
         for _ in range(min(count, queue.at_once + free) if free > 0 else 0):
             number = self._numbers.get(feeder.number, 0)
             self._numbers[feeder.number] = number + 1
-            parcels.append(Parcel(feeder.queue, b"", feed=feeder.number, number=number, flags=feeder.flags))
+            parcel = Parcel(feeder.queue, b"", feed=feeder.number, number=number, flags=feeder.flags)
+            parcel.rows = 1 + number % 5
+            parcels.append(parcel)
             self.audit.enter(parcels[-1])
         self._tell(lambda: self.ledger.offered_all(feeder.queue, parcels))
 
@@ -287,6 +344,9 @@ class World:
             for process in [process for process in self.alive if process is not without]:
                 moved |= self._work(process)
             if not moved and not any(process.up or process.down for process in self.processes.values()):
+                if self.later:
+                    self.due(self.later[0])
+                    continue
                 if not self.audit.reminders:
                     return
                 self.remind(min(self.audit.reminders))

@@ -13,7 +13,6 @@ from tests.leaks import snapshot
 GIVEN: dict[str, Any] = {
     "timeout": 1,
     "timeout_row": 1,
-    "memory_max": "1G",
     "chunks_max": 5,
     "dashboard": True,
 }

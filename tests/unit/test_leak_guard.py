@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _multiprocessing
 import _thread
 import mmap
 import os
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import leaks
+from eisenmp.child.loader import Source, load
+from tests import leaks, surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 WAITS = "import sys; print('up', flush=True); sys.stdin.read()"
@@ -231,13 +233,25 @@ def shm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_name_in_dev_shm_is_found_and_unlinked(shm: Path) -> None:
+def test_a_name_in_dev_shm_is_found_and_never_unlinked(shm: Path) -> None:
     before = leaks.snapshot()
     path = shm / "region"
     path.write_bytes(b"left behind")
     assert leaks.leaked(before) == (leaks.Leak("memory", str(path)),)
     leaks.clean_up(before)
-    assert not path.exists()
+    assert path.exists()
+    assert leaks.leaked(leaks.snapshot()) == ()
+
+
+def test_a_lock_of_multiprocessing_is_found_as_long_as_it_is_in_use() -> None:
+    before = leaks.snapshot()
+    lock = _multiprocessing.SemLock(1, 1, 1, f"/mp-test-{os.getpid()}", False)
+    assert leaks._mappings() - before.mappings
+    assert not leaks._shm() - before.shm
+    assert "memory" in kinds(before)
+    _multiprocessing.sem_unlink(lock.name)
+    del lock
+    assert kinds(before) == []
 
 
 def test_a_name_in_dev_shm_that_a_stranger_holds_is_the_strangers(
@@ -255,8 +269,6 @@ def test_a_name_in_dev_shm_that_a_stranger_holds_is_the_strangers(
         with monkeypatch.context() as patch:
             patch.setattr(leaks, "_descendants", lambda: iter(()))
             assert "memory" not in kinds(before)
-            leaks.clean_up(before)
-            assert path.exists()
         child.communicate()
     path.unlink()
 
@@ -302,6 +314,28 @@ def test_a_mapped_file_that_was_deleted_is_found(tmp_path: Path) -> None:
     assert kinds(before) == []
 
 
+# -- imports -------------------------------------------------------------------------------------
+
+
+def test_what_a_worker_in_this_process_has_imported_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    folder = tmp_path / "forgotten"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    before = surroundings.imports()
+    for text in ("first", "the second"):
+        (folder / "some_worker.py").write_text(f"def find(toolbox): return {text!r}")
+        find = load(
+            Source("file", "find", str(folder / "some_worker.py"), "forgotten.some_worker", str(tmp_path))
+        )
+        assert find(None) == text
+        assert sys.modules["some_worker"] is sys.modules["forgotten.some_worker"]
+        surroundings.forget_worker_files(before)
+        assert surroundings.imports() == before
+
+
 # -- the fixture itself --------------------------------------------------------------------------
 
 CONFTEST = """
@@ -315,6 +349,7 @@ LEAKY = """
 import mmap, os, signal, subprocess, sys, threading, pytest
 WAITS = [sys.executable, "-c", "import signal; signal.pause()"]
 kept = []
+START = os.getcwd()
 
 @pytest.fixture(scope="module")
 def server():
@@ -330,9 +365,16 @@ def test_passes_after_thread(): pass
 def test_leaks_descriptor(): os.pipe()
 def test_passes_after_descriptor(): pass
 def test_leaks_shm(): open("STAND-IN/region", "w").close()
-def test_passes_after_shm(): assert not os.path.exists("STAND-IN/region")
+def test_passes_after_shm(): assert os.path.exists("STAND-IN/region")
 def test_leaks_mapping(): kept.append(mmap.mmap(-1, 4096))
 def test_passes_after_mapping(): pass
+def test_leaves_directory(tmp_path): os.chdir(tmp_path)
+def test_leaves_environment(): os.environ["LEFT"] = "1"; del os.environ["GIVEN"]
+def test_leaves_path(): sys.path.insert(0, "/left")
+def test_leaves_handler(): signal.signal(signal.SIGUSR1, print)
+def test_passes_after_all():
+    assert os.getcwd() == START and "LEFT" not in os.environ and os.environ["GIVEN"] == "2"
+    assert "/left" not in sys.path and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
 def test_passes_zombie():
     pid = os.posix_spawn(sys.executable, [sys.executable, "-S", "-c", ""], {})
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -353,6 +395,7 @@ def test_passes(careless): pass
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("GIVEN", "2")
     pytester.makeconftest(CONFTEST.replace("STAND-IN", str(pytester.mkdir("shm"))))
     return pytester
 
@@ -360,7 +403,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 def test_the_fixture_fails_each_leaking_test_and_no_other(project: pytest.Pytester) -> None:
     project.makepyfile(LEAKY.replace("STAND-IN", str(project.path / "shm")))
     result = project.runpytest_subprocess("-v", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=12, errors=5)
+    result.assert_outcomes(passed=17, errors=9)
     failed = [line.split("::")[1].split()[0] for line in result.outlines if line.startswith("ERROR test_")]
     assert failed == [
         "test_leaks_child",
@@ -368,7 +411,20 @@ def test_the_fixture_fails_each_leaking_test_and_no_other(project: pytest.Pytest
         "test_leaks_descriptor",
         "test_leaks_shm",
         "test_leaks_mapping",
+        "test_leaves_directory",
+        "test_leaves_environment",
+        "test_leaves_path",
+        "test_leaves_handler",
     ]
+    result.stdout.fnmatch_lines_random(
+        [
+            "working directory: *test_leaves_directory*",
+            "environment: GIVEN is None, was '2'",
+            "environment: LEFT is '1', was None",
+            "sys.path: new are [[]'/left'], gone are [[]]",
+            "signal handler: SIGUSR1 is <built-in function print>, was <Handlers.SIG_DFL: 0>",
+        ]
+    )
 
 
 def test_a_leak_of_a_fixture_of_wider_scope_turns_the_run_red(project: pytest.Pytester) -> None:

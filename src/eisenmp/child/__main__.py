@@ -185,6 +185,8 @@ class Departure:
 def main(arguments: list[str] | None = None) -> None:
     """Entry of the process. It ends here, past the interpreter's own shutdown, which would cost time."""
     platform.settle_signals()
+    # forks of a zygote have the handlers too, and those that a module has put in their place
+    platform.show_stacks()
     arguments = sys.argv[1:] if arguments is None else arguments
     departure = Departure()
     socket: Socket | None = None

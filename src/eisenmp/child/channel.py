@@ -61,6 +61,8 @@ class Channel:
     What another thread takes is done when it is taken.
     """
 
+    clock: Callable[[], float] = staticmethod(monotonic)
+
     def __init__(
         self,
         link: Link,
@@ -75,6 +77,9 @@ class Channel:
         self.ended = False  #: the manager is gone
         self.leaving = False  #: the worker is not called again; only its threads may take something
         self.cancelled: set[int] = set()
+        self.chunks_max = 0  #: how many chunks the worker may have; 0 for no limit
+        self.chunks = 0  #: that were taken in cycles that have ended; counted where there is a limit
+        self.reports_rows = False  #: each row that is done is reported
         self.tools = Tools() if tools is None else tools
         self.on_queue: Callable[[QueueName], None] = lambda name: None
         self._link = link
@@ -91,14 +96,17 @@ class Channel:
         self._cycle: list[Item] = []
         self._cycle_start = 0.0
         self._held: Message | None = None
-        self.pump = Pump(
+        self.pump = self._make_pump()
+        self.pump.start()
+
+    def _make_pump(self) -> Pump:
+        return Pump(
             self._step,
             self._nudge,
             tick=TICK,
             name="eisenmp-channel",
             before_background=self._flush_before_waiting,
         )
-        self.pump.start()
 
     # taking
 
@@ -110,6 +118,21 @@ class Channel:
 
     def get(self, queue: int, timeout: float | None = None) -> Item | None:
         """The next item of the queue; None when `timeout` seconds passed. Raises Stopped."""
+        while True:
+            item = self._next(queue, timeout)
+            if item is None or item.lease not in self.cancelled:
+                return item
+            self._pass_over(item)
+
+    def _pass_over(self, item: Item) -> None:
+        """It was cancelled before it was taken: done, with nothing."""
+        self.cancelled.discard(item.lease)
+        if self._cycle and self._cycle[-1] is item:
+            self._cycle.pop()
+            self.post(Message(m.DONE, body=_leases([item])))
+            self.flush()
+
+    def _next(self, queue: int, timeout: float | None) -> Item | None:
         inbox = self._inboxes.get(queue) or self.inbox(queue)
         try:
             item = inbox.items.popleft()
@@ -131,12 +154,12 @@ class Channel:
             if item.flags & m.CAREFUL:
                 self.flush()
             if not self._cycle:
-                self._cycle_start = monotonic()
+                self._cycle_start = self.clock()
             self._cycle.append(item)
         return item
 
     def _wait_for(self, queue: int, inbox: Inbox, timeout: float | None) -> Item | None:
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = None if timeout is None else self.clock() + timeout
         with self._get_lock:
             inbox.waiting += 1
         try:
@@ -144,7 +167,7 @@ class Channel:
                 with self._get_lock:
                     self._want(queue, inbox, inbox.taken + inbox.waiting)
                 self.flush()
-                remaining = None if deadline is None else max(0.0, deadline - monotonic())
+                remaining = None if deadline is None else max(0.0, deadline - self.clock())
                 self.pump.wait_until(lambda: bool(inbox.items) or self.stopping, remaining)
                 with self._get_lock:
                     if inbox.items:
@@ -152,7 +175,7 @@ class Channel:
                         return inbox.items.popleft()
                 if self.stopping:
                     raise Stopped("the worker is told to stop")
-                if deadline is not None and monotonic() >= deadline:
+                if deadline is not None and self.clock() >= deadline:
                     return None
         finally:
             with self._get_lock:
@@ -201,7 +224,7 @@ class Channel:
     def post(self, message: Message) -> None:
         """Send soon: with others in one system call, but not later than a millisecond of worker time."""
         if not self._out:
-            self._out_since = monotonic()
+            self._out_since = self.clock()
         self._out.append(message)
         # whoever leads waits in a read, perhaps for ever
         if self.pump.somebody_leads or len(self._out) >= OUT_MAX or len(message.body) > OUT_MAX * 4096:
@@ -269,6 +292,11 @@ class Channel:
         """Whole lines for the manager's stdout (1) or stderr (2)."""
         self.post(Message(m.LOG, a=stream, body=text.encode("utf-8", "backslashreplace")))
 
+    def report_rows(self, rows: int) -> None:
+        """So many more rows of the running chunk are done; said at once, as a time limit may hang on it."""
+        self.post(Message(m.PROGRESS, b=rows))
+        self.flush()
+
     def request(self, order: int, reason: str = "") -> None:
         """Ask the manager to pause, resume, stop or restart this worker."""
         if order == m.ORDER_PAUSE:
@@ -288,6 +316,11 @@ class Channel:
     def current(self) -> Item | None:
         """What the main thread took last in the running cycle."""
         return self._cycle[-1] if self._cycle else None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the worker has had as many chunks as it may, with those of the running cycle."""
+        return self.chunks_max > 0 and self.chunks + _chunks(self._cycle) >= self.chunks_max
 
     def ticket(self, item: Item) -> Ticket:
         return Ticket(self.names[item.queue].name, item.number, item.feed)
@@ -333,7 +366,7 @@ class Channel:
         flags = m.LEAVING if leaving else 0
         if not cycle:
             return
-        now = monotonic()
+        now = self.clock()
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))
         if held is not None and len(cycle) == 1:
             self._held = None
@@ -345,6 +378,8 @@ class Channel:
                 self.post(held)
             self.post(Message(m.DONE, c=took, flags=flags, body=_leases(cycle)))
         self._cycle = []
+        if self.chunks_max:
+            self.chunks += _chunks(cycle)
         if self.cancelled:
             self.cancelled.difference_update(item.lease for item in cycle)
         self.pump.touch()
@@ -355,6 +390,8 @@ class Channel:
         """The worker has raised: what it took is not done, what it sent in this cycle does not count."""
         self._held = None
         leases = tuple(item.lease for item in self._cycle)
+        self.chunks += _chunks(self._cycle)
+        self.cancelled.difference_update(leases)
         self._cycle = []
         self.post(Message(m.RAISED, body=dumps((leases, error, text, traceback_text))))
         self.flush()
@@ -476,6 +513,10 @@ class Channel:
         back.reverse()
         inbox.items.extend(tokens)
         self.post(Message(m.BACK, queue, body=_leases(back)))
+
+
+def _chunks(items: Iterable[Item]) -> int:
+    return sum(item.kind == m.CHUNK for item in items)
 
 
 def _leases(items: Iterable[Item]) -> bytes:

@@ -34,7 +34,7 @@ class Tools:
     def _try(self, name: str) -> None:
         try:
             self[name]
-        except Exception:  # a user's __setstate__ may raise anything
+        except (Exception, SystemExit):  # a user's __setstate__ may raise anything
             return
 
     def _look(self) -> None:

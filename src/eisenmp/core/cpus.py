@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+CONTROLLERS = frozenset(("cpu", "cpuset"))
 CPUS_MAX = 65_536  #: no machine has more; a range beyond is a slip that would fill the memory
 
 
@@ -84,8 +85,11 @@ def cpuset_size(text: str) -> int | None:
         return None
 
 
-def find_hierarchies(cgroup: str, mountinfo: str) -> list[Hierarchy]:
-    """The trees that can limit CPUs, from the texts of /proc/self/cgroup and /proc/self/mountinfo."""
+def find_hierarchies(cgroup: str, mountinfo: str, *, wanted: frozenset[str] = CONTROLLERS) -> list[Hierarchy]:
+    """The trees with one of these controllers, from the texts of /proc/self/cgroup and /proc/self/mountinfo.
+
+    By default those that can limit CPUs.
+    """
     mounts = _parse_mounts(mountinfo)
     found = []
     for line in cgroup.splitlines():
@@ -93,8 +97,8 @@ def find_hierarchies(cgroup: str, mountinfo: str) -> list[Hierarchy]:
         names, colon, path = rest.partition(":")
         if not colon:
             continue
-        controllers = frozenset(names.split(",")) if names else frozenset(("cpu", "cpuset"))
-        if not controllers & {"cpu", "cpuset"}:
+        controllers = frozenset(names.split(",")) if names else wanted
+        if not controllers & wanted:
             continue
         version = 2 if number == "0" and not names else 1
         fitting = [m for m in mounts if m.version == version and (version == 2 or controllers <= m.options)]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from ..errors import SettingsError
-from .settings import Settings
+from .settings import FIELDS, Settings
 
 LATER = (
-    "timeout", "timeout_row", "memory_max", "chunks_max", "dashboard", "port_groups",
+    "dashboard", "port_groups",
 )  # fmt: skip
 
 
 def check_supported(settings: Settings) -> None:
     """Raise SettingsError for a setting that was given and would have no effect."""
-    default = Settings()
     for name in LATER:
-        if getattr(settings, name) != getattr(default, name):
+        if getattr(settings, name) != FIELDS[name].default:
             raise SettingsError(f"{name} is not available in this version of eisenmp")

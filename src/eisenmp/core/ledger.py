@@ -1,6 +1,7 @@
 """Which chunk is where. Events come in as method calls, commands come out as lists; nothing here acts.
 
-A chunk is in exactly one place: waiting in its queue, leased to one worker, or finished. It is written into
+A chunk is in exactly one place: waiting in its queue, leased to one worker, put off until its next attempt,
+being cut, or finished. It is written into
 a worker's leases before the command to send it is given out, so that whatever happens to that worker
 afterwards, the ledger knows what it held. Objects that users put travel the same way, without a ticket.
 """
@@ -9,27 +10,34 @@ from __future__ import annotations
 
 from collections import deque
 
-from .lines import Line, Queue, Worker
-from .parcel import Accept, Command, Finish, GiveUp, Parcel, Recall, Remind, Send, Token
+from .failing import AGAIN, CUT, DIED, OVER, RAISED, Budget, cut_points
+from .lines import Expiry, Line, Queue, Worker
+from .parcel import Accept, Command, Cut, Finish, GiveUp, Later, Parcel, Recall, Remind, Send, Token
 from .placement import Placement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 __all__ = [
-    "Accept", "Command", "Finish", "GiveUp", "Ledger", "Line", "Parcel", "Queue", "Recall", "Remind", "Send",
-    "Token", "Worker",
+    "Accept", "Command", "Cut", "Finish", "GiveUp", "Later", "Ledger", "Line", "Parcel", "Queue", "Recall",
+    "Remind", "Send", "Token", "Worker",
 ]  # fmt: skip
+
+LOOK = 0.1  #: seconds until it is looked again whether another worker can take what failed
+LOOKS_MAX = 5
 
 
 class Ledger:
-    """The state of all queues and workers. `deaths` and `raises` are how often a chunk may be tried again."""
+    """The state of all queues and workers. The arguments are those of `core.failing.Budget`.
 
-    def __init__(self, *, deaths: int = 2, raises: int = 0) -> None:
-        self.deaths = deaths
-        self.raises = raises
+    `delay`: seconds before the next attempt after the n-th failure; at once unless it is replaced.
+    """
+
+    def __init__(self, *, deaths: int = 2, raises: int = 0, timeouts: int = 0, cuts: bool = False) -> None:
+        self.budget = Budget(deaths=deaths, raises=raises, timeouts=timeouts, cuts=cuts)
+        self.delay: Callable[[int], float] = lambda failures: 0.0
         self.queues: dict[int, Queue] = {}
         self.workers: dict[int, Worker] = {}
         self._dropped: set[int] = set()  # feeds that were dropped while chunks of theirs were leased
@@ -65,10 +73,26 @@ class Ledger:
     def feed_dropped(self, index: int, feed: int) -> list[Parcel]:
         """Take out the feed's waiting chunks; `room_made` says what can move. Leased ones may finish."""
         queue = self.queues[index]
-        dropped = [parcel for parcel in queue.waiting if parcel.feed == feed]
+        dropped = [parcel for parcel in (*queue.waiting, *queue.delayed) if parcel.feed == feed]
         if dropped:
             queue.waiting = deque(parcel for parcel in queue.waiting if parcel.feed != feed)
+            queue.delayed = {parcel: None for parcel in queue.delayed if parcel.feed != feed}
         self._dropped = {known for known in (*self._dropped, feed) if self.leased(known)}
+        return dropped
+
+    def ticket_dropped(self, index: int, feed: int, number: int) -> list[Parcel]:
+        """Take out what waits of one chunk, which may be in pieces; `room_made` says what can move."""
+        queue = self.queues[index]
+        dropped = [
+            parcel
+            for parcel in (*queue.waiting, *queue.delayed)
+            if parcel.number == number and parcel.feed == feed
+        ]
+        for parcel in dropped:
+            if parcel in queue.delayed:
+                del queue.delayed[parcel]
+            else:
+                queue.waiting.remove(parcel)
         return dropped
 
     def room_made(self, index: int) -> list[Command]:
@@ -147,7 +171,9 @@ class Ledger:
         closed, lines = self._close(worker, leases)
         for lease, parcel in closed:
             outputs = worker.outputs.pop(lease, [])
-            if parcel.feed:
+            if lease in worker.expired:
+                self._late(worker, lease, parcel, commands)
+            elif parcel.feed:
                 commands.append(Finish(parcel, outputs, wid))
         for line in lines:
             line.measured(seconds)
@@ -158,6 +184,10 @@ class Ledger:
     def finished(self, wid: int, lease: int, output: Any, seconds: float) -> list[Command]:
         """`output` and `done` in one, for a cycle with one lease: what most cycles are."""
         worker = self.workers.get(wid)
+        if worker is not None and worker.expired:
+            if lease in worker.leases:
+                worker.outputs.setdefault(lease, []).append(output)
+            return self.done(wid, (lease,), seconds)
         parcel = worker.leases.pop(lease, None) if worker is not None else None
         if worker is None or parcel is None:
             return []
@@ -185,13 +215,12 @@ class Ledger:
         closed, lines = self._close(worker, leases)
         for lease, parcel in closed:
             worker.outputs.pop(lease, None)
-            if parcel.feed and parcel.feed not in self._dropped:
-                parcel.attempts += 1
-                parcel.raises += 1
-                if parcel.raises > self.raises:
-                    commands.append(GiveUp(parcel, error, wid))
-                else:
-                    retried.append(parcel)
+            if lease in worker.expired:
+                self._late(worker, lease, parcel, commands)
+            elif parcel.feed in self._dropped or not parcel.feed:
+                continue
+            elif self._failed(parcel, RAISED, error, worker, commands):
+                retried.append(parcel)
         for parcel in reversed(retried):
             self.queues[parcel.queue].waiting.appendleft(parcel)
         for line in lines:
@@ -209,10 +238,13 @@ class Ledger:
         if line.recalls:
             line.recalls -= 1
         closed, _ = self._close(worker, leases)
-        for _, parcel in reversed(closed):
+        commands: list[Command] = []
+        for lease, parcel in reversed(closed):
             line.sent -= 1
             line.asked_at = -1
-            if parcel.feed not in self._dropped:
+            if lease in worker.expired:
+                self._late(worker, lease, parcel, commands)
+            elif parcel.feed not in self._dropped:
                 queue.waiting.appendleft(parcel)
         # not at once to the one who gave it back, unless it waits for it
         line.step_back()
@@ -220,7 +252,7 @@ class Ledger:
             line.wanted = min(line.wanted, line.sent)  # else it would be sent there and back for ever
         if line.sent < line.wanted:
             line.want()
-        return self._place(queue)
+        return commands + self._place(queue)
 
     def paused(self, wid: int, paused: bool) -> list[Command]:
         """A worker that pauses gets nothing more, and is asked for what it has not taken."""
@@ -262,6 +294,81 @@ class Ledger:
     def reminded(self, index: int) -> list[Command]:
         """The time of a Remind has passed."""
         return self._placement.reminded(self.queues[index])
+
+    # what went wrong
+
+    def expire(self, wid: int, lease: int, kind: str, error: Any, *, done: int = -1) -> bool:
+        """The worker has taken too long (TIMED_OUT), or the chunk is CANCELLED: its outputs count no more.
+
+        What becomes of the chunk is decided when the worker has let go of it or is gone. `done`: how many of
+        its rows were through, if that is known exactly. False when the worker does not hold the lease.
+        """
+        worker = self.workers.get(wid)
+        if worker is None or lease not in worker.leases:
+            return False
+        worker.expired.setdefault(lease, Expiry(kind, error, done))
+        return True
+
+    def due(self, parcel: Parcel) -> list[Command]:
+        """The time of a Later has passed: the chunk goes to another worker, if there is one."""
+        queue = self.queues[parcel.queue]
+        trials = parcel.trials
+        if parcel not in queue.delayed or trials is None:
+            return []
+        line = self._placement.other(queue, trials.avoid)
+        if line is None and trials.looks < LOOKS_MAX and _has_other(queue, trials.avoid):
+            trials.looks += 1
+            return [Later(parcel, LOOK)]
+        del queue.delayed[parcel]
+        if line is not None:
+            return [self._placement.send(line, parcel), *self._place(queue)]
+        queue.waiting.appendleft(parcel)
+        return self._place(queue)
+
+    def pieces(self, cut: Cut, bodies: Sequence[bytes]) -> list[Command]:
+        """The chunk of a Cut in pieces, which go to the head of its queue."""
+        queue = self.queues[cut.parcel.queue]
+        queue.waiting.extendleft(reversed(cut.parcel.cut(cut.points, bodies)))
+        return self._place(queue)
+
+    def uncut(self, cut: Cut) -> list[Command]:
+        """The chunk of a Cut cannot be cut: its failure counts like that of a single row."""
+        parcel, queue = cut.parcel, self.queues[cut.parcel.queue]
+        trials = parcel.trials
+        assert trials is not None
+        trials.whole = True
+        over = trials.deaths > self.budget.deaths or trials.timeouts > self.budget.timeouts
+        if over:
+            return [GiveUp(parcel, cut.error, cut.wid)]
+        queue.waiting.appendleft(parcel)
+        return self._place(queue)
+
+    def _failed(
+        self, parcel: Parcel, kind: str, error: Any, worker: Worker, commands: list[Command], done: int = -1
+    ) -> bool:
+        """Charge the chunk with a failure and see to what follows; True when it goes back at once."""
+        verdict = self.budget.charge(parcel, kind, worker.slot)
+        if verdict == OVER:
+            commands.append(GiveUp(parcel, error, worker.wid))
+        elif verdict == CUT:
+            commands.append(Cut(parcel, cut_points(parcel.rows, done), kind, error, worker.wid))
+        else:
+            assert verdict == AGAIN and parcel.trials is not None
+            # objects keep their order: they wait for the next worker anyway
+            seconds = self.delay(parcel.trials.attempts) if parcel.feed else 0.0
+            if seconds <= 0:
+                return True
+            self.queues[parcel.queue].delayed[parcel] = None
+            commands.append(Later(parcel, seconds))
+        return False
+
+    def _late(self, worker: Worker, lease: int, parcel: Parcel, commands: list[Command]) -> None:
+        """A worker has let go of a chunk that had expired."""
+        expiry = worker.expired.pop(lease)
+        if parcel.feed in self._dropped:
+            return
+        if self._failed(parcel, expiry.kind, expiry.error, worker, commands, expiry.done):
+            self.queues[parcel.queue].waiting.appendleft(parcel)
 
     # questions
 
@@ -315,6 +422,10 @@ class Ledger:
         commands: list[Command] = []
         # what was kept for the worker and not sent comes behind what was sent
         touched = [] if blamed else self._release(worker.slot)
+        # who was stopped because of one chunk did not die of another
+        innocent = not blamed or bool(worker.expired)
+        # objects are often kept for long, and are to blame only where nothing else can be
+        chunks = any(parcel.feed for parcel in worker.leases.values())
         for index, line in worker.lines.items():
             queue = line.queue
             del queue.lines[wid]
@@ -325,21 +436,21 @@ class Ledger:
                 queue.credit -= line.credit.ahead
             back: list[Parcel] = []
             again: list[Parcel] = []
-            charged = not blamed
-            for parcel in line.open.values():
-                if not parcel.feed:
-                    (again if blamed else back).append(parcel)
-                    continue
-                if not charged:
-                    charged = True
-                    parcel.attempts += 1
-                    parcel.deaths += 1
+            charged = innocent
+            for lease, parcel in line.open.items():
+                kind = ""
+                expiry = worker.expired.get(lease)
+                if expiry is not None:
+                    kind = expiry.kind
+                elif not charged and (parcel.feed or not chunks):
+                    charged, kind = True, DIED
                 if parcel.feed in self._dropped:
                     continue
-                if parcel.deaths > self.deaths:
-                    commands.append(GiveUp(parcel, error, wid))
-                else:
-                    back.append(parcel)
+                done = -1 if expiry is None else expiry.done
+                blame = error if error is not None or expiry is None else expiry.error
+                if kind and not self._failed(parcel, kind, blame, worker, commands, done):
+                    continue
+                (back if parcel.feed or not blamed else again).append(parcel)
             if again:
                 self._placement.keep(worker.slot, index, again)
             queue.waiting.extendleft(reversed(back))
@@ -348,3 +459,11 @@ class Ledger:
         for queue in touched:
             commands += self._place(queue)
         return commands
+
+
+def _has_other(queue: Queue, avoid: int) -> bool:
+    """Whether a worker of another slot takes from the queue."""
+    return any(
+        line.worker.slot != avoid and not line.worker.leaving and not line.worker.paused
+        for line in queue.lines.values()
+    )

@@ -14,16 +14,28 @@ if TYPE_CHECKING:
     from .parcel import Parcel
 
 
+class Expiry:
+    """Why a lease is over before the worker says so: it took too long, or was cancelled."""
+
+    __slots__ = ("done", "error", "kind")
+
+    def __init__(self, kind: str, error: Any, done: int) -> None:
+        self.kind = kind
+        self.error = error
+        self.done = done  #: rows that were through, when that is known exactly; else -1
+
+
 class Worker:
     """One process: its leases over all queues."""
 
-    __slots__ = ("leases", "leaving", "lines", "outputs", "paused", "slot", "wid")
+    __slots__ = ("expired", "leases", "leaving", "lines", "outputs", "paused", "slot", "wid")
 
     def __init__(self, wid: int, slot: int) -> None:
         self.wid = wid
         self.slot = slot
         self.leases: dict[int, Parcel] = {}
         self.outputs: dict[int, list[Any]] = {}
+        self.expired: dict[int, Expiry] = {}  # leases whose chunk is not wanted from here any more
         self.lines: dict[int, Line] = {}
         self.paused = False
         self.leaving = False  # is not called again; its threads may ask for something
@@ -39,14 +51,15 @@ class Queue:
     """What waits in the manager, and who wants it."""
 
     __slots__ = (
-        "credit", "demand", "fed", "feeds", "in_flight", "index", "lines", "maxsize", "puts", "reminding",
-        "roomy", "surplus", "waiting",
+        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "maxsize", "puts",
+        "reminding", "roomy", "surplus", "waiting",
     )  # fmt: skip
 
     def __init__(self, index: int, maxsize: int) -> None:
         self.index = index
         self.maxsize = maxsize
         self.waiting: deque[Parcel] = deque()
+        self.delayed: dict[Parcel, None] = {}  # to be tried again after a while; in this order
         self.demand: deque[Line] = deque()  # lines with an open get, who waits longest first
         self.roomy: deque[Line] = deque()  # lines that may be sent a chunk ahead
         self.puts: deque[tuple[object, Parcel]] = deque()

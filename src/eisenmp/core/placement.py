@@ -52,7 +52,7 @@ class Placement:
             line = self._next(queue, waiting[0].feed > 0)
             if line is None:
                 break
-            commands.append(self._send(line, waiting.popleft()))
+            commands.append(self.send(line, waiting.popleft()))
         if queue.demand and not waiting:
             self._starving(queue, commands)
         return commands
@@ -63,6 +63,18 @@ class Placement:
         if not queue.starving:
             return []
         return [self.recall(line, len(line.open)) for line in queue.lines.values() if line.may_hold]
+
+    def other(self, queue: Queue, avoid: int) -> Line | None:
+        """Who could be sent a chunk now and is not in the slot `avoid`: never past an open get."""
+        for line in queue.demand:
+            if line.waits and line.worker.slot != avoid:
+                return line
+        if not any(line.waits for line in queue.demand):
+            for line in queue.roomy:
+                worker = line.worker
+                if len(line.open) <= line.credit.ahead and not worker.paused and worker.slot != avoid:
+                    return line
+        return None
 
     @staticmethod
     def recall(line: Line, count: int) -> Recall:
@@ -96,7 +108,8 @@ class Placement:
             line.in_roomy = False
         return None
 
-    def _send(self, line: Line, parcel: Parcel) -> Send:
+    def send(self, line: Line, parcel: Parcel) -> Send:
+        """Lease the parcel to the worker."""
         self._lease = lease = self._lease + 1
         line.lease(lease, parcel)
         # for each chunk: past the __new__ of the named tuple, which is written in Python
@@ -112,7 +125,7 @@ class Placement:
             queue.demand.remove(line)
             queue.demand.appendleft(line)
             while kept and line.sent < line.wanted:
-                commands.append(self._send(line, kept.popleft()))
+                commands.append(self.send(line, kept.popleft()))
             if not kept:
                 del self._kept[key]
 
@@ -124,7 +137,7 @@ class Placement:
         """
         # where nobody has more than one parcel, a look now and then is enough: the reminder has one
         look = queue.surplus or (queue.in_flight and not queue.reminding)
-        tell = queue.ended and self.tokens
+        tell = queue.ended and self.tokens and not queue.delayed
         if not (look or tell) or not queue.starving:
             return
         if look and self._recall(queue, commands):

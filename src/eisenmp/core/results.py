@@ -20,7 +20,10 @@ class Result(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A chunk that was given up: its rows, error, cause, how often it was tried, the worker's last lines."""
+    """A chunk that was given up: its rows, error, cause, how often it was tried; the worker's last words.
+
+    `output_tail`: the last 20 lines that it printed. `stack`: where its threads were, if it could say.
+    """
 
     ticket: Ticket
     rows: Any
@@ -28,6 +31,7 @@ class Failure(NamedTuple):
     cause: str
     attempts: int
     output_tail: str = ""
+    stack: str = ""
 
 
 class Results:
@@ -104,6 +108,10 @@ class Results:
         self._passed += len(self._ready) + sum(1 for value in self._early.values() if value is not _SKIPPED)
         self._ready.clear()
         self._early.clear()
+
+    def __contains__(self, number: int) -> bool:
+        """Whether the chunk is finished."""
+        return number < self._seen_below or number in self._finished
 
     @property
     def ready(self) -> bool:

@@ -69,6 +69,9 @@ class LocalWorker(StreamWorker):
     def kill(self) -> None:
         process.signal_group(self.pid, platform.SIGKILL)
 
+    def dump(self) -> None:
+        process.ask_for_stacks(self.pid)
+
     def reap(self) -> int | None:
         # whatever the worker started in its group ends with it; before the pid is free for others
         self.kill()
@@ -102,6 +105,7 @@ class LocalEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager."""
 
     inherits = True  #: descriptors of a Launch reach the worker
+    measurable = True  #: a worker is a process of this machine
 
     def __init__(self) -> None:
         super().__init__()

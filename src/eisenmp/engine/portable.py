@@ -172,6 +172,8 @@ class PortableWorker(StreamWorker):
 class PortableEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager, on any system."""
 
+    measurable = True  #: a worker is a process of this machine
+
     def open(self) -> None:
         self._greetings: dict[Greeting, None] = {}
         self._listener = socket.create_server((ADDRESS, 0), backlog=128)

@@ -17,7 +17,7 @@ import os
 import zlib
 from contextlib import contextmanager
 
-from ..core.outcome import Letter, Piece, Settled, unpack
+from ..core.outcome import Letter, Piece, Settled, in_order, unpack
 from ..core.record import NamedTuple
 from ..errors import EisenmpError
 
@@ -55,7 +55,7 @@ CREATE TABLE letters (
     ticket INTEGER NOT NULL, part INTEGER NOT NULL, start INTEGER NOT NULL, rows INTEGER NOT NULL,
     kind TEXT NOT NULL, cause TEXT NOT NULL, error BLOB, traceback TEXT NOT NULL, tail TEXT NOT NULL,
     pid INTEGER, exitcode INTEGER, attempts INTEGER NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
-    final INTEGER NOT NULL, body BLOB, PRIMARY KEY (ticket, start)
+    final INTEGER NOT NULL, stack TEXT NOT NULL, body BLOB, PRIMARY KEY (ticket, start)
 );
 CREATE TABLE broadcasts (generation INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL,
     tool TEXT, PRIMARY KEY (generation, name));
@@ -65,7 +65,7 @@ PRAGMA user_version = {VERSION};
 """
 LETTER = (
     "part, start, rows, kind, cause, error, traceback, tail, pid, exitcode, "
-    "attempts, first, last, final, body"
+    "attempts, first, last, final, stack, body"
 )
 
 
@@ -255,10 +255,12 @@ class Archive:
     def settled(self, feed: int, number: int) -> Settled:
         """A ticket that is done or failed, with its results and letters."""
         sent = self.sent(feed, number)
-        letters = tuple(self.letters_of(feed, number))
-        return Settled(
-            number, sent.rows, sent.flags, self.pieces(feed, number), letters, sent.body if letters else None
-        )
+        pieces, letters = self.parts(feed, number)
+        return Settled(number, sent.rows, sent.flags, pieces, letters, sent.body if letters else None)
+
+    def parts(self, feed: int, number: int) -> tuple[tuple[Piece, ...], tuple[Letter, ...]]:
+        """What is done of a ticket, and what was given up."""
+        return in_order(self.pieces(feed, number), tuple(self.letters_of(feed, number)))
 
     def sent(self, feed: int, number: int) -> Sent:
         """A ticket as it was sent; LedgerFault when it never was."""
@@ -294,7 +296,7 @@ class Archive:
         for row in self._rows(
             f"SELECT {LETTER} FROM letters WHERE ticket = ? ORDER BY start", key(feed, number)
         ):
-            yield Letter._make((*row[:13], bool(row[13]), row[14]))
+            yield Letter._make((*row[:13], bool(row[13]), *row[14:]))
 
     def letters(self) -> Iterator[Found]:
         """All dead letters, in the order of their tickets."""
@@ -303,7 +305,7 @@ class Archive:
         )
         for ticket, queue in self._rows(statement, SHIFT):
             feed, number = ticket >> SHIFT, ticket & ((1 << SHIFT) - 1)
-            for letter in self.letters_of(feed, number):
+            for letter in self.parts(feed, number)[1]:
                 yield Found(feed, number, queue, letter)
 
     def rows_of(self, found: Found) -> bytes | None:

@@ -32,7 +32,8 @@ class Books:
         self._page_start = self._page_end = 0
         self._sizes: dict[int, int] = {}
         self._settled: set[int] = set()
-        self._pardoned: dict[int, list[int]] = {}
+        self._pardoned: dict[int, list[int]] = {}  # letters that ended an earlier run, by ticket
+        self._held: dict[int, list[Letter]] = {}  # of tickets that are not at their end
         self._head = known.head if known is not None else None
 
     # for the feeder's thread, which may wait
@@ -80,7 +81,7 @@ class Books:
         """A chunk whose rows cannot be pickled is a dead letter without rows."""
         self.sent(number, rows, None)
         letter = Letter(0, 0, rows, UNSENT, str(error), _pickled(error))
-        self._store.failed(self._number, number, letter)
+        self.settle(number, (), (self.timed(number, letter),))
 
     def ended(self, tickets: int, rows: int) -> None:
         """The source is at its end."""
@@ -100,25 +101,37 @@ class Books:
 
     def attempt(self, parcel: Parcel) -> None:
         """The chunk, or a piece of it, goes to a worker."""
-        self._store.attempt(self._number, parcel.number, _start(parcel))
+        self._store.attempt(self._number, parcel.number, parcel.start)
 
     def done(self, number: int, pieces: Iterable[Piece]) -> None:
-        """A ticket is done: one piece, or all those of it that were not given up."""
-        self._store.done(self._number, number, pieces, pardoned=self._pardoned.pop(number, ()))
+        """A ticket has come to its end: these pieces are done, all others were given up."""
+        self.settle(number, pieces, self._held.pop(number, ()))
 
-    def gave_up(self, parcel: Parcel, rows: int, blame: Blame, *, final: bool) -> None:
-        """The chunk, or a piece of it with so many rows, was given up; `final` when the job goes on."""
-        start, part = _start(parcel), getattr(parcel, "part", 0)
-        whole = not start and not part
+    def gave_up(self, parcel: Parcel, part: int, blame: Blame, *, final: bool) -> None:
+        """The chunk, or a piece of it, was given up; `final` when the job goes on."""
+        number = parcel.number
         letter = Letter(
-            part, start, rows, blame.kind, blame.cause, blame.error, blame.traceback_text, blame.tail,
-            blame.pid, blame.exitcode, parcel.attempts, final=final, body=None if whole else parcel.body,
+            part, parcel.start, parcel.rows, blame.kind, blame.cause, blame.error, blame.traceback_text,
+            blame.tail, blame.pid, blame.exitcode, parcel.attempts,
+            final=final, stack=blame.stack, body=parcel.body if parcel.piece else None,
         )  # fmt: skip
-        self.lost(parcel.number, letter)
+        letter = self.timed(number, letter)
+        if not final:
+            self._store.failed(self._number, number, letter)
+        elif parcel.piece:
+            # not without the rest of the ticket: it would pass for all there is
+            self._held.setdefault(number, []).append(letter)
+        else:
+            self.settle(number, (), (letter,))
 
-    def lost(self, number: int, letter: Letter) -> None:
-        """A ticket, or a piece of it, is a dead letter."""
-        self._store.failed(self._number, number, letter)
+    def timed(self, number: int, letter: Letter) -> Letter:
+        """The letter with its times."""
+        return self._store.timed(self._number, number, letter)
+
+    def settle(self, number: int, pieces: Iterable[Piece], letters: Iterable[Letter]) -> None:
+        """All that came of a ticket, at once."""
+        pardoned = self._pardoned.pop(number, ())
+        self._store.settle(self._number, number, pieces, letters, pardoned=pardoned)
 
     # inside
 
@@ -134,11 +147,6 @@ class Books:
         return LedgerFault(
             f"{self._store.path}: the source of feed {self._number} is not the one of the ledger: {how}"
         )
-
-
-def _start(parcel: Parcel) -> int:
-    start: int = getattr(parcel, "start", 0)
-    return start
 
 
 def _pickled(error: BaseException) -> bytes | None:

@@ -15,10 +15,14 @@ from itertools import count
 from time import monotonic
 
 from ..core import messages as m
-from ..core.ledger import Accept, Finish, GiveUp, Ledger, Parcel, Recall, Remind, Send, Token
+from ..core.failing import RAISED
+from ..core.ledger import Accept, Cut, Finish, GiveUp, Later, Ledger, Parcel, Recall, Remind, Send, Token
 from ..core.messages import Message
 from ..engine.base import Arrived, Log, Lost, Notice, Started
 from ..wire.pump import Pump
+from .cause import Blame
+from .cutting import cut_rows
+from .enforcer import Enforcer
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .supervisor import Supervisor
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     from ..core.ledger import Command
     from ..core.lines import Worker
     from ..engine.base import Engine
-    from .cause import Blame
     from .collector import Collector
     from .crew import Crew
     from .feed import Feed
@@ -44,6 +47,9 @@ LAST_PULL = 1.0  #: seconds for a source to say that it is at its end, when all 
 class Dispatcher:
     """Drives the ledger of one manager."""
 
+    clock: Callable[[], float] = staticmethod(monotonic)  #: of the timers
+    supervisor_type: type[Supervisor] = Supervisor
+
     def __init__(self, engine: Engine, ledger: Ledger, crew: Crew, collector: Collector) -> None:
         self.engine = engine
         self.ledger = ledger
@@ -54,12 +60,14 @@ class Dispatcher:
         self.unseen: dict[int, Feed] = {}  #: that failed, and nobody was told
         self.closing = False  #: no feed will follow
         self.keeps_books = False  #: there is a ledger on disk
+        self.renews = False  #: workers are replaced after a number of chunks
+        self.enforcer = Enforcer(self, None, 0.0)
         self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
         self._pending: dict[int, list[Message]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_numbers = count()
-        self.supervisor = Supervisor(self)
+        self.supervisor = self.supervisor_type(self)
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
 
@@ -67,7 +75,7 @@ class Dispatcher:
 
     def _step(self, timeout: float | None) -> None:
         if self._timers:
-            until = max(0.0, self._timers[0][0] - monotonic())
+            until = max(0.0, self._timers[0][0] - self.clock())
             timeout = until if timeout is None else min(timeout, until)
         events = self.engine.poll(timeout)
         with self.lock:
@@ -77,14 +85,14 @@ class Dispatcher:
                 elif isinstance(event, Lost):
                     self._reception.gone(event.wid)
                     self._pending.pop(event.wid, None)
-                    self.supervisor.lost(event.wid, event.exit)
+                    self.supervisor.lost(event.wid, event.exit, events)
                 elif isinstance(event, Log):
                     self._reception.wrote(event.wid, event.data)
                 elif isinstance(event, Started):
                     self.supervisor.started(event.wid, event.pid)
                 elif isinstance(event, Notice):
                     self.collector.warned(event.text)
-            while self._timers and self._timers[0][0] <= monotonic():
+            while self._timers and self._timers[0][0] <= self.clock():
                 heappop(self._timers)[2]()
             for feed in list(self.feeds.values()):
                 if feed.inflow:
@@ -95,7 +103,7 @@ class Dispatcher:
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """Call from the loop, under the lock, when the time has come."""
         with self.lock:
-            heappush(self._timers, (monotonic() + seconds, next(self._timer_numbers), call))
+            heappush(self._timers, (self.clock() + seconds, next(self._timer_numbers), call))
         self.engine.wake()
 
     def _arrived(self, wid: int, messages: list[Message]) -> None:
@@ -113,6 +121,8 @@ class Dispatcher:
                     self.engine.kill(wid)  # it does not speak our language
                     return
                 handler(wid, message)
+        if self.enforcer.watches:
+            self.enforcer.look(wid)
 
     # what the ledger says
 
@@ -129,6 +139,10 @@ class Dispatcher:
                 self.order(command.wid, m.ORDER_RECALL, queue=command.queue, c=command.count)
             elif isinstance(command, Token):
                 self.send_now(command.wid, Message(m.TOKEN, command.queue))
+            elif isinstance(command, Later):
+                self.after(command.seconds, partial(self._due, command.parcel))
+            elif isinstance(command, Cut):
+                self._cut(command)
             elif isinstance(command, GiveUp):
                 self._give_up(command)
             elif isinstance(command, Remind):
@@ -137,10 +151,24 @@ class Dispatcher:
     def _remind(self, queue: int) -> None:
         self.execute(self.ledger.reminded(queue))
 
+    def _due(self, parcel: Parcel) -> None:
+        self.execute(self.ledger.due(parcel))
+
+    def _cut(self, command: Cut) -> None:
+        bodies = cut_rows(command.parcel.body, command.points)
+        if bodies is None:
+            self.execute(self.ledger.uncut(command))
+        else:
+            self.execute(self.ledger.pieces(command, bodies))
+
     def _send(self, wid: int, parcel: Parcel) -> None:
         if not parcel.feed:
             self.send_now(wid, Message(m.ITEM, parcel.queue, parcel.lease, body=parcel.body))
             return
+        if self.renews:
+            self.supervisor.sent(wid)
+        if self.enforcer.watches:
+            self.enforcer.look(wid)
         message = tuple.__new__(
             Message,
             (m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body),
@@ -177,6 +205,8 @@ class Dispatcher:
             while feed.inflow:
                 parcels.append(feed.inflow.popleft())
             if parcels and not feed.stopped:
+                if feed.unwanted:
+                    parcels = feed.sort_out(parcels)
                 self.execute(self.ledger.offered_all(feed.queue.number, parcels))
                 self.settle()
 
@@ -228,15 +258,25 @@ class Dispatcher:
         if self.emit is not None:
             slot = self.slot_number(command.wid)
             self.emit("ChunkDone", (self._ticket(parcel), slot, feed.rows_of(parcel.number)))
-        if feed.finished(parcel.number, command.outputs):
+        if feed.finished(parcel, command.outputs):
             self.feed_over(feed)
 
     def _give_up(self, command: GiveUp) -> None:
         parcel: Parcel = command.parcel
+        blame: Blame = command.error
+        if not parcel.feed:
+            self.collector.warned(
+                f"an object in queue {self.crew.queue_name(parcel.queue)!r} was dropped: "
+                f"{parcel.deaths} workers died with it, the last one so: {blame.cause}"
+            )
+            return
         feed = self.feeds.get(parcel.feed)
         if feed is None:
             return
-        blame: Blame = command.error
+        slot = self.crew.find(command.wid)
+        if blame.kind != RAISED and slot is not None:
+            # it has come to its senses in time: what it wrote meanwhile
+            blame = blame._replace(stack=slot.stack, tail="\n".join(slot.tail))
         feed.gave_up(parcel, blame)
         if feed.is_over:
             self.feed_over(feed)
@@ -283,13 +323,24 @@ class Dispatcher:
                 self.feed_over(feed)
 
     def cancel_feed(self, feed: Feed) -> None:
-        """Take back what waits, say so to the workers that have chunks of the feed. Under the lock."""
+        """Take back what waits, end what runs of the feed. Under the lock."""
         self.ledger.feed_dropped(feed.queue.number, feed.number)
         self.execute(self.ledger.room_made(feed.queue.number))
         for wid, parcel in self.ledger.leased(feed.number):
-            self.order(wid, m.ORDER_CANCEL, b=parcel.lease)
+            self.enforcer.cancel(wid, parcel.lease)
         if feed.is_over:
             self.feed_over(feed)
+
+    def cancel_ticket(self, feed: Feed, number: int) -> None:
+        """Take back what waits of the ticket, end what runs of it. Under the lock."""
+        blame = Blame("cancelled", "it was cancelled")
+        for parcel in self.ledger.ticket_dropped(feed.queue.number, feed.number, number):
+            self._give_up(GiveUp(parcel, blame, 0))
+        self.execute(self.ledger.room_made(feed.queue.number))
+        for wid, parcel in self.ledger.leased(feed.number):
+            if parcel.number == number:
+                self.enforcer.cancel(wid, parcel.lease)
+        self.settle()
 
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""

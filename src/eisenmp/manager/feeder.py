@@ -15,12 +15,14 @@ from ..wire.pickles import Unpicklable, dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from typing import Any
 
     from ..core.outcome import Settled
     from .dispatcher import Dispatcher
     from .feed import Feed
+
+    Steps = Generator[Callable[[], bool], None, None]
 
 BATCH_MAX = 32  #: chunks that are taken in at once
 AUTO_TARGET = 0.03  #: seconds of work in a chunk, with rows_max="auto"
@@ -50,21 +52,28 @@ class Feeder:
 
     def run(self) -> None:
         """Feed until the source ends, raises or is not wanted any more."""
+        steps = self.steps()
+        try:
+            for ready in steps:
+                self._dispatcher.pump.wait_until(ready, may_lead=False)
+        finally:
+            steps.close()
+
+    def steps(self) -> Steps:
+        """All that `run` does; gives out the conditions that somebody has to wait for."""
         feed, dispatcher = self.feed, self._dispatcher
         start = perf_counter()
         try:
-            if feed.listed:
-                self._feed_listed()
-            else:
-                while self._wait_for_room() and self._feed_some(feed.room()):
-                    pass
+            yield from self._feed_listed() if feed.listed else self._feed_chunks()
         except FeedError as error:
             with dispatcher.lock:
                 feed.source_failed(error)
         except Refused as refused:
             with dispatcher.lock:
                 feed.stop_with(refused.reason)
-        except Exception as error:  # whatever the user's generator raises
+        except GeneratorExit:
+            raise  # nobody steps it any more
+        except BaseException as error:  # the user's generator may raise anything, also by sys.exit()
             self._source_raised(error)
         finally:
             self.seconds = perf_counter() - start
@@ -86,9 +95,19 @@ class Feeder:
                     )
             dispatcher.pump.interrupt()
 
-    def _feed_listed(self) -> None:
+    def _feed_chunks(self) -> Steps:
+        feed = self.feed
+        while True:
+            yield from self._wait_for_room()
+            if feed.stopped or not self._feed_some(feed.room()):
+                return
+
+    def _feed_listed(self) -> Steps:
         """1.0's way: the last list has fewer rows than ROWS_MAX, perhaps none, and ends with STOP."""
-        while self._wait_for_room():
+        while True:
+            yield from self._wait_for_room()
+            if self.feed.stopped:
+                return
             if (settled := self._restore()) is not None:
                 if settled.flags & m.LAST:
                     return
@@ -106,6 +125,7 @@ class Feeder:
         books = self.feed.books
         if books is None:
             return self._cut()
+        books.wait_for_room()
         number = self.feed.next_number
         with _refusing():
             before = books.rows_of(number) if self._auto else None
@@ -185,24 +205,26 @@ class Feeder:
         """
         feed, inflow = self.feed, self.feed.inflow
         queue, serial, books = feed.queue.number, feed.number, feed.books
+        # where time counts, a worker reports each chunk before it starts the next
+        flags = m.CAREFUL if self._dispatcher.enforcer.watches else 0
         for _ in range(room):
             if books is not None:
                 while feed.may_restore and self._restore() is not None:
                     pass
                 if not feed.may_restore:
                     return not feed.stopped
-                books.wait_for_room()
             rows = self._next()
             if rows is None or feed.stopped:
                 if books is not None and not feed.stopped:
                     books.ended(feed.next_number, feed.rows_cut)
                 return False
             try:
-                body = dumps(_sendable(rows), "rows")
+                body = _packed(rows)
             except Unpicklable as error:
                 self._unsendable(rows, error)
                 continue
-            parcel = Parcel(queue, body, feed=serial, number=feed.cut(len(rows)))
+            count = len(rows)
+            parcel = Parcel(queue, body, feed=serial, number=feed.cut(count), flags=flags, rows=count)
             if books is not None:
                 books.sent(parcel.number, len(rows), body)
             inflow.append(parcel)
@@ -214,7 +236,7 @@ class Feeder:
         feed, dispatcher = self.feed, self._dispatcher
         try:
             titled = [header(feed.title, feed.next_number), *rows] if flags & m.TITLED else rows
-            body = dumps(_sendable(titled), "rows")
+            body = _packed(titled)
         except Unpicklable as error:
             self._unsendable(rows, error)
             return
@@ -222,7 +244,9 @@ class Feeder:
             if feed.stopped:
                 return
             number = feed.cut(len(rows))
-            parcel = Parcel(feed.queue.number, body, feed=feed.number, number=number, flags=flags)
+            parcel = Parcel(
+                feed.queue.number, body, feed=feed.number, number=number, flags=flags, rows=len(rows)
+            )
             if feed.books is not None:
                 feed.books.sent(number, len(rows), body, flags)
                 if flags & m.LAST:
@@ -230,22 +254,22 @@ class Feeder:
             if flags & m.LAST:
                 # before it is sent: its worker may leave before this thread comes to its end
                 feed.source_ended()
-            dispatcher.execute(dispatcher.ledger.offered(parcel))
+            parcels = feed.sort_out([parcel]) if feed.unwanted else [parcel]
+            dispatcher.execute(dispatcher.ledger.offered_all(parcel.queue, parcels))
             dispatcher.settle()
         dispatcher.changed_here()
 
-    def _wait_for_room(self) -> bool:
-        """Wait until a chunk may be cut; False when no more are wanted."""
+    def _wait_for_room(self) -> Steps:
+        """Wait until a chunk may be cut, or no more are wanted."""
         feed = self.feed
         if feed.inflow:
             self._dispatcher.take_in(feed)
         if feed.room() <= 0 and not feed.stopped:
             self._dispatcher.flush()
             while feed.room() <= 0 and not feed.stopped:
-                self._dispatcher.pump.wait_until(feed.room_again, may_lead=False)
-        return not feed.stopped
+                yield feed.room_again
 
-    def _source_raised(self, error: Exception) -> None:
+    def _source_raised(self, error: BaseException) -> None:
         """What was sent goes on to its end; the rows of the chunk that was being cut are kept in `failed`."""
         feed = self.feed
         rows = self._cutter.partial
@@ -280,12 +304,22 @@ class Feeder:
     def _close(self) -> None:
         try:
             self._cutter.close()
-        except Exception as error:  # the user's `finally` or `except GeneratorExit` may raise anything
+        except BaseException as error:  # the user's `finally` or `except GeneratorExit` may raise anything
             import warnings
 
             warnings.warn(
                 f"closing the generator of queue {self.feed.queue.name!r} raised {error!r}", stacklevel=1
             )
+
+
+def _packed(rows: Any) -> bytes:
+    """The rows as they are sent; Unpicklable says which of them is the reason."""
+    try:
+        return dumps(_sendable(rows), "rows")
+    except Exception:
+        raise
+    except BaseException as error:  # a row that calls sys.exit() is no reason for the thread to end
+        raise Unpicklable(f"rows cannot be pickled: {type(error).__name__}: {error}", "rows") from error
 
 
 class Refused(Exception):

@@ -9,21 +9,21 @@ from os import getpid
 from ..child.unguarded import check_start
 from ..core import queues as queue_names
 from ..core.later import check_supported
-from ..core.ledger import Ledger
 from ..core.queues import QueueNames
 from ..core.settings import Settings, split_attributes
+from ..core.ticket import Ticket
 from ..errors import EisenmpError, SettingsError, Stopped
 from ..wire.pickles import Unpicklable, dumps
 from . import lifetime
-from .collector import INFO, OUTPUT, PRINT, PROCESS, Collector
-from .crew import Crew, check_pin
-from .dispatcher import Dispatcher
+from .collector import INFO, OUTPUT, PRINT, PROCESS
+from .crew import check_pin
 from .door import Door
 from .ending import end_workers, join_feeders
 from .engines import can_fork, make_engine
 from .feed import Feed
-from .feeder import Feeder
 from .legacy import Boxes
+from .parts import Parts
+from .policy import apply_policy
 from .queue import Queue
 from .subscribers import Subscribers
 from .variables import pack_variables
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ..core.queues import QueueName
     from ..engine.base import Engine
     from .bookkeeper import Bookkeeper
+    from .feeder import Feeder
+    from .memory import MemoryGuard
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
@@ -53,6 +55,8 @@ class Mp(Door):
             for ticket, primes in emp.feed(range(10_000)):
                 ...
     """
+
+    _parts = Parts()
 
     def __init__(self, *worker_modules: Any, engine: str | Engine = "local", **settings: Any) -> None:
         from os import environ
@@ -75,6 +79,7 @@ class Mp(Door):
         self._ended = False
         self._listed = False
         self._progress: Any = None
+        self._memory_guard: MemoryGuard | None = None
         self.boxes = Boxes()
         self.uid = f"{getpid()}-{next(_manager_numbers)}"
         self.own_queues = OWN_QUEUES
@@ -87,12 +92,12 @@ class Mp(Door):
     def _set_up(self) -> None:
         """The parts of one run; made again when a manager that has ended is started again."""
         self.engine = make_engine(self._engine_wanted)
-        self._crew = Crew(self.engine, self.uid, self.settings, self._names)
-        self._ledger = Ledger()
+        self._crew = self._parts.crew(self.engine, self.uid, self.settings, self._names)
+        self._ledger = self._parts.ledger()
         for name in self._names:
             self._ledger.queue_made(name.number, name.maxsize)
-        self.collector = Collector(self.settings, self.boxes, self._stop_worker)
-        self.dispatcher = Dispatcher(self.engine, self._ledger, self._crew, self.collector)
+        self.collector = self._parts.collector(self.settings, self.boxes, self._stop_worker)
+        self.dispatcher = self._parts.dispatcher(self.engine, self._ledger, self._crew, self.collector)
         self.dispatcher.supervisor.on_all_gone = self._print_end
         self.collector.on_idle = self.dispatcher.pump.interrupt
         self._opened = False
@@ -107,13 +112,16 @@ class Mp(Door):
 
     def _apply_settings(self) -> None:
         check_supported(self.settings)
-        settings, ledger = self.settings, self._ledger
+        settings = self.settings
         check_pin(settings.pin)
-        ledger.deaths, ledger.raises = settings.retries.death, settings.retries.raised
-        ledger.tokens = not settings.stop_msg_disable
+        apply_policy(settings, self.dispatcher, self.contract)
         self._crew.settings = self.collector.settings = settings
         self._crew.forked = can_fork(self.engine, settings)
-        self.dispatcher.supervisor.start_timeout = settings.start_timeout
+        self._memory_guard = None
+        if settings.memory_max is not None:
+            from .memory import guard
+
+            self._memory_guard = guard(self.dispatcher, settings.memory_max)
 
     # life
 
@@ -221,6 +229,8 @@ class Mp(Door):
                     dispatcher.supervisor.start_slot(slot)
             if self._subscribers:
                 dispatcher.emit = self._subscribers.emit
+            if self._memory_guard is not None:
+                self._memory_guard.start()
         self._start_progress()
 
     @property
@@ -361,6 +371,7 @@ class Mp(Door):
             dispatcher.closing = True
             for index in list(self._ledger.queues):
                 dispatcher.execute(self._ledger.feed_ended(index, KEEPER))
+            self._crew.dismiss_heirs()
             for slot in self._crew.slots:
                 if slot.is_chunk_worker and slot.ready:
                     self._crew.order_stop(slot)
@@ -368,7 +379,7 @@ class Mp(Door):
     def _stop_servers(self) -> None:
         """Leaving `with`: what does not wait for chunks is stopped too."""
         with self.dispatcher.lock:
-            for slot in self._crew.slots:
+            for slot in self._crew.everyone():
                 self._crew.order_stop(slot)
 
     def _wait_for_crew(self, until: float | None) -> None:
@@ -431,7 +442,7 @@ class Mp(Door):
         feed.title = title
         if self._bookkeeper is not None:
             feed.books = self._bookkeeper.books(feed, rows, size)
-        return self._begin(feed, Feeder(feed, rows, dispatcher, size, total))
+        return self._begin(feed, self._parts.feeder(feed, rows, dispatcher, size, total))
 
     def _begin(self, feed: Feed, feeder: Feeder) -> Feed:
         dispatcher, entry = self.dispatcher, feed.queue
@@ -452,12 +463,23 @@ class Mp(Door):
         feeder.thread.start()
         return feed
 
-    def cancel(self, ticket_or_feed: Any) -> None:
-        """Cancel a feed. Chunks that run may finish and do not count."""
-        if isinstance(ticket_or_feed, Feed):
+    def cancel(self, ticket_or_feed: Ticket | Feed | None = None) -> None:
+        """Cancel a ticket, a feed, or all feeds if nothing is named.
+
+        What waits is dropped. A worker that is at it sees `toolbox.cancelled`; after `grace` seconds it is
+        ended and replaced. What it sends does not count: a cancelled ticket is in `feed.failed`.
+        """
+        if ticket_or_feed is None:
+            for feed in list(self.dispatcher.feeds.values()):
+                feed.cancel()
+        elif isinstance(ticket_or_feed, Feed):
             ticket_or_feed.cancel()
-            return
-        raise TypeError(f"cancel takes a Feed, not {ticket_or_feed!r}")
+        elif isinstance(ticket_or_feed, Ticket):
+            cancelled = self.dispatcher.feeds.get(ticket_or_feed.feed)
+            if cancelled is not None:
+                cancelled.cancel_ticket(ticket_or_feed.number)
+        else:
+            raise TypeError(f"cancel takes a Ticket, a Feed or nothing, not {ticket_or_feed!r}")
 
     def _check_started(self) -> None:
         if not self._started:

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..core.stack import Stack
     from .crew import Slot
     from .dispatcher import Dispatcher
     from .supervisor import Supervisor
@@ -49,7 +50,7 @@ class Reception:
         slot = self._dispatcher.crew.find(wid)
         rest = self._raw.pop(wid, b"")
         if slot is not None and rest:
-            self._printed(slot, 2, rest.decode("utf-8", "replace") + "\n")
+            self._printed(slot, 2, rest.decode("utf-8", "replace") + "\n", slot.dump)
         for key in [key for key in self._puts if key[0] == wid]:
             self._puts.pop(key).waiting = False
 
@@ -63,6 +64,9 @@ class Reception:
         slot.ready = True
         slot.start_failures = 0
         slot.is_chunk_worker = bool(message.flags)
+        # rows are only known to be rows where the framework calls the worker with them
+        self._dispatcher.ledger.budget.cuts = slot.is_chunk_worker
+        self._supervisor.heir_ready(slot)
         if self._supervisor.stopping or (self._dispatcher.closing and slot.is_chunk_worker):
             self._dispatcher.crew.order_stop(slot)
         if self._dispatcher.emit is not None:
@@ -152,11 +156,16 @@ class Reception:
         if rest:
             self._raw[wid] = rest
         if newline:
-            self._printed(slot, 2, whole.decode("utf-8", "replace") + "\n")
+            self._printed(slot, 2, whole.decode("utf-8", "replace") + "\n", slot.dump)
 
-    def _printed(self, slot: Slot, stream: int, text: str) -> None:
-        slot.tail.extend(text.splitlines())
-        self._dispatcher.collector.printed(slot.name, stream, text)
+    def _printed(self, slot: Slot, stream: int, text: str, dump: Stack | None = None) -> None:
+        lines = text.splitlines()
+        said = lines if dump is None else [line for line in lines if not dump.take(line)]
+        slot.tail.extend(said)
+        if slot.dumps_quietly and len(said) < len(lines):
+            text = "".join(f"{line}\n" for line in said)
+        if text:
+            self._dispatcher.collector.printed(slot.name, stream, text)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("OutputLine", (slot.number, slot.name, stream, text))
 
@@ -170,8 +179,10 @@ class Reception:
         slot = self._dispatcher.crew.find(wid)
         if slot is None:
             return
-        slot.left = True
         self._dispatcher.ledger.leaving(wid)
+        if (message.a == m.LEFT_AT_LIMIT or slot.renewed) and self._supervisor.hand_over(slot):
+            return
+        slot.left = True
         self._dispatcher.collector.left(slot.name, slot.worker_id)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerLeft", (slot.number, slot.name))
@@ -194,12 +205,14 @@ class Reception:
         if slot is None:
             return
         if message.a == m.ORDER_RESTART:
-            slot.restart_reason = message.body.decode("utf-8", "replace") or "asked for by the worker"
+            reason = message.body.decode("utf-8", "replace") or "asked for by the worker"
+            slot.restart_reason = f"restarted: {reason}"
             self._dispatcher.engine.kill(wid)
         elif message.a in (m.ORDER_PAUSE, m.ORDER_RESUME):
             self._dispatcher.execute(self._dispatcher.ledger.paused(wid, message.a == m.ORDER_PAUSE))
 
     def _on_progress(self, wid: int, message: Message) -> None:
+        self._dispatcher.enforcer.progressed(wid, message.b)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("RowsDone", (self._dispatcher.slot_number(wid), message.b))
 

@@ -61,6 +61,20 @@ def settle_signals() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def show_stacks() -> None:
+    """Have this process write the stacks of its threads to descriptor 2 when a fault ends it, and on SIGQUIT.
+
+    SIGQUIT ends it no more. Where there is no such signal, only faults are told.
+    """
+    try:
+        import faulthandler
+    except ImportError:
+        return  # an interpreter may have been built without it
+    faulthandler.enable(2)
+    if sys.platform != "win32":
+        faulthandler.register(__import__("_signal").SIGQUIT, 2, all_threads=True, chain=False)
+
+
 def end_with_life_line(descriptor: int) -> bool:
     """Have the kernel SIGKILL this process group when the other end of the life line closes.
 
