@@ -17,8 +17,9 @@ import pytest
 from eisenmp.core.outcome import Kept, Letter, Piece
 from eisenmp.errors import SettingsError
 from eisenmp.manager import store as store_module
-from eisenmp.manager.archive import PAGE, Archive, FeedEntry, LedgerFault
+from eisenmp.manager.archive import PAGE, Archive, FeedEntry
 from eisenmp.manager.store import Store
+from eisenmp.manager.tables import LedgerFault
 
 FEED = FeedEntry(1, "mp_input_q (default)", 10, False, "", None, None, None, None)
 LETTER = Letter(0, 0, 2, "raised", "ValueError: no", b"error", "trace", "tail", 12, -9, 3)
@@ -58,7 +59,8 @@ def test_a_ticket_on_its_way(store: Store) -> None:
     store.settle(1, 1, (), [store.timed(1, 1, LETTER)])
     with reopened(store) as archive:
         assert archive.counts() == (3, 1, 1)
-        assert archive.page(1, 0) == ({0: 2, 1: 2, 2: 2}, {0, 1})
+        assert archive.page(1, 0).rows == {0: 2, 1: 2, 2: 2}
+        assert archive.page(1, 0).settled.keys() == {0, 1}
         done, failed = archive.settled(1, 0), archive.settled(1, 1)
         assert (done.rows, done.flags, done.pieces, done.letters) == (2, 32, tuple(whole(b"value")), ())
         assert archive.sent(1, 0).body == b"rows of 0"
@@ -98,7 +100,7 @@ def test_a_letter_that_ended_the_job_is_no_end_of_the_ticket(store: Store) -> No
     store.sent(1, 0, 2, 0, b"rows")
     store.failed(1, 0, LETTER._replace(final=False))
     with reopened(store) as archive:
-        assert archive.page(1, 0) == ({0: 2}, set())
+        assert archive.page(1, 0) == ({0: 2}, {})
         assert len(list(archive.letters())) == 1
 
 
@@ -120,9 +122,9 @@ def test_feeds_do_not_mix(store: Store) -> None:
         for number in (0, PAGE - 1, PAGE):
             store.sent(feed, number, feed, 0, b"%d" % feed)
     with reopened(store) as archive:
-        assert archive.page(1, 0) == ({0: 1, PAGE - 1: 1}, set())
-        assert archive.page(1, PAGE) == ({PAGE: 1}, set())
-        assert archive.page(2, 1) == ({PAGE - 1: 2, PAGE: 2}, set())
+        assert archive.page(1, 0) == ({0: 1, PAGE - 1: 1}, {})
+        assert archive.page(1, PAGE) == ({PAGE: 1}, {})
+        assert archive.page(2, 1) == ({PAGE - 1: 2, PAGE: 2}, {})
         assert archive.sent(2, 0).body == b"2"
 
 
@@ -172,7 +174,7 @@ def test_what_is_too_long_is_run_again(store: Store, monkeypatch: pytest.MonkeyP
         store.settle(1, 0, whole(b"y" * 1001))
     with reopened(store) as archive:
         assert archive.sent(1, 0).body is None
-        assert archive.page(1, 0) == ({0: 1}, set())
+        assert archive.page(1, 0) == ({0: 1}, {})
 
 
 def test_the_backlog_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

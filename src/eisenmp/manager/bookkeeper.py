@@ -13,10 +13,11 @@ from ..core.fingerprint import digest
 from ..core.job import Imprint, Job, Origin, job_differences, source_differences
 from ..errors import SettingsError
 from ..wire.pickles import Unpicklable, dumps
-from .archive import FeedEntry, LedgerFault, unlike
+from .archive import FeedEntry
 from .books import Books
 from .imprint import job_of
 from .store import Store
+from .tables import LedgerFault, unlike
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..core.fingerprint import head_digest
 from ..core.outcome import UNSENT, Letter, Piece
 from ..wire.pickles import Unpicklable, dumps
-from .archive import PAGE, LedgerFault
+from .archive import PAGE, Page
+from .tables import LedgerFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .archive import Archive, FeedEntry
     from .cause import Blame
     from .store import Store
+
+LOAD_MAX = 1 << 20  #: bytes of results that are read at once
 
 
 class Books:
@@ -30,31 +33,38 @@ class Books:
         self._known = known
         self._archive = archive
         self._page_start = self._page_end = 0
-        self._sizes: dict[int, int] = {}
-        self._settled: set[int] = set()
+        self._page = Page({}, {})
         self._pardoned: dict[int, list[int]] = {}  # letters that ended an earlier run, by ticket
         self._held: dict[int, list[Letter]] = {}  # of tickets that are not at their end
         self._head = known.head if known is not None else None
 
     # for the feeder's thread, which may wait
 
-    def settled(self, number: int) -> Settled | None:
-        """The ticket as an earlier run has settled it; None when it is to be run."""
+    def settled(self, number: int) -> list[Settled]:
+        """The tickets from `number` on as an earlier run has settled them; empty when it is to be run.
+
+        At most `LOAD_MAX` bytes at once, but one in any case.
+        """
         self._turn_to(number)
-        if self._archive is None:
-            return None
-        if number in self._settled:
-            return self._archive.settled(self._number, number)
-        if number in self._sizes:
-            letters = [letter.start for letter in self._archive.letters_of(self._number, number)]
+        archive, page = self._archive, self._page
+        if archive is None:
+            return []
+        count, size = 0, 0
+        while number + count in page.settled and size <= LOAD_MAX:
+            size += page.settled[number + count]
+            count += 1
+        if count:
+            return archive.settled_run(self._number, number, count)
+        if number in page.rows:
+            letters = [letter.start for letter in archive.letters_of(self._number, number)]
             if letters:
                 self._pardoned[number] = letters
-        return None
+        return []
 
     def rows_of(self, number: int) -> int | None:
         """How many rows the ticket had in an earlier run; None when there was none."""
         self._turn_to(number)
-        return self._sizes.get(number)
+        return self._page.rows.get(number)
 
     def check(self, number: int, rows: Any) -> None:
         """Refuse a chunk that is not what it was: LedgerFault says so. `rows` is None at the end."""
@@ -139,8 +149,8 @@ class Books:
         if self._archive is None or self._page_start <= number < self._page_end:
             return
         self._page_start, self._page_end = number, number + PAGE
-        self._sizes, self._settled = self._archive.page(self._number, number)
-        if not self._sizes:
+        self._page = self._archive.page(self._number, number)
+        if not self._page.rows:
             self.close()
 
     def _changed(self, how: str) -> LedgerFault:

@@ -17,7 +17,6 @@ from ..core.ledger import Parcel
 from ..core.outcome import UNSENT, Letter, Piece
 from ..core.record import NamedTuple
 from ..wire.pickles import dumps, loads
-from .archive import LedgerFault
 from .bookkeeper import job_from
 from .books import Books
 from .feed import Feed
@@ -25,6 +24,7 @@ from .feeder import Feeder
 from .imprint import imprint
 from .mp import Mp
 from .source import resolve
+from .tables import LedgerFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

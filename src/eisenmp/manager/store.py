@@ -29,11 +29,21 @@ from time import monotonic, time
 
 from ..core.outcome import Letter, Piece, pack
 from ..errors import SettingsError
-from .archive import (
-    LETTER,
+from .archive import Archive, FeedEntry
+from .lock import Lock
+from .tables import (
+    BROADCAST,
+    ENDED,
+    FACT,
+    FEED,
+    HEAD,
+    LOST,
+    PARDON,
+    RESULT,
     SCHEMA,
-    Archive,
-    FeedEntry,
+    STATEMENTS,
+    TICKET,
+    TOOL,
     LedgerFault,
     connect,
     explained,
@@ -41,7 +51,6 @@ from .archive import (
     is_new,
     key,
 )
-from .lock import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,21 +64,6 @@ BACKLOG = 1 << 26  #: bytes that may wait to be written before the feeders are h
 RECORD = 200  #: bytes that a record counts for, besides what it carries
 BLOB_MAX = 900_000_000  #: SQLite takes 1e9 bytes; a longer result is not kept, and its ticket run again
 PACKED_MIN = 2048  #: bytes of rows from which on compressing is tried
-
-# in the order in which they stand within a transaction
-FEED, HEAD, BROADCAST, TOOL, TICKET, PARDON, RESULT, LOST, ENDED, FACT = range(10)
-STATEMENTS = (
-    "INSERT INTO feeds VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-    "UPDATE feeds SET head = ? WHERE feed = ?",
-    "INSERT INTO broadcasts VALUES (?, ?, ?, ?)",
-    "INSERT OR IGNORE INTO tools VALUES (?, ?, ?)",
-    "INSERT OR IGNORE INTO tickets VALUES (?, ?, ?, ?, ?, ?)",
-    "DELETE FROM letters WHERE ticket = ? AND start = ?",
-    "INSERT OR REPLACE INTO results VALUES (?, ?, ?)",
-    f"INSERT OR REPLACE INTO letters (ticket, {LETTER}) VALUES ({', '.join('?' * 17)})",
-    "UPDATE feeds SET tickets = ?, rows = ? WHERE feed = ?",
-    "INSERT OR REPLACE INTO job VALUES (?, ?)",
-)
 
 
 class Store:
