@@ -17,7 +17,7 @@ else
 CANDIDATES := $(PYTHON)
 endif
 
-.PHONY: demo test faults chaos bench bench-quick bench-faults clean
+.PHONY: demo test faults chaos sim bench bench-quick bench-faults clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/eisenmp examples bruteforce
@@ -38,6 +38,11 @@ faults: $(VENV)/.test
 # A minute of random faults; `make chaos SEED=7` repeats one.
 chaos: $(VENV)/.test
 	$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED))
+
+# As many simulated runs as fit in a minute; `eisenmp sim --seed N` repeats one.
+SECONDS ?= 60
+sim: $(VENV)/.test
+	$(BIN)/eisenmp sim --seconds $(SECONDS) --seed $(if $(SEED),$(SEED),0)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks

@@ -49,7 +49,8 @@ class Supervisor:
         except BaseException:
             slot.retired = True
             self._dispatcher.crew.gone(wid, Exit(None, 0))
-            self._dispatcher.execute(self._dispatcher.ledger.left(wid))
+            # it held nothing; what is kept for the slot stays there, since it may be tried again
+            self._dispatcher.execute(self._dispatcher.ledger.lost(wid, None))
             raise
         self._coroner.begin()
         self._dispatcher.after(self.start_timeout, lambda: self._start_overdue(wid))
@@ -137,6 +138,7 @@ class Supervisor:
                 slot.retired = False
                 self._dispatcher.after(START_DELAY * slot.start_failures, partial(self._start_again, slot))
                 return
+            self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
             failure = EisenmpError(f"worker {slot.name} cannot be started: {error}")
             failure.__cause__ = error
             self.fail(failure)

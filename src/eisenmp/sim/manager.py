@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..manager.cause import Coroner
 from ..manager.collector import Collector
 from ..manager.crew import Crew
 from ..manager.dispatcher import Dispatcher
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from .simulation import Simulation
 
 
+class SimCoroner(Coroner):
+    """Does not look for what this machine ends for want of memory."""
+
+    def begin(self) -> None:
+        pass
+
+
 class SimSupervisor(Supervisor):
     """Says to the rules which deaths it settles."""
 
@@ -32,6 +40,7 @@ class SimSupervisor(Supervisor):
         super().__init__(dispatcher)
         assert isinstance(dispatcher, SimDispatcher)
         self._rules = dispatcher.simulation.rules
+        self._coroner = SimCoroner(dispatcher.crew)
 
     def lost(self, wid: int, exit: Exit, events: Iterable[Event] = ()) -> None:
         self._rules.settles(wid)

@@ -47,12 +47,12 @@ class Plan:
         self.start_seconds = draws.pick((0.0, 0.01, 0.3))
         self.even = draws.chance(0.3)  #: all chunks take as long as each other
         self.takes_max = draws.pick((1, 1, 2, 3))  #: items that a worker of 1.0 takes in a cycle
-        self.objects = self.kind == "1.0" and draws.chance(0.3)
+        self.objects = self.kind == "1.0" and draws.chance(0.5)
         # a mate's thread keeps its process up: where workers leave by themselves, nobody would see the end
         self.has_mates = self.kind == "chunks" and draws.chance(0.1)
         self.object_queue = 6  #: the wire number of the first queue that is made
         self.object_maxsize = draws.pick((0, 1, 1, 3))
-        self.objects_put = draws.between(1, 5) if self.objects or self.has_mates else 0
+        self.objects_put = draws.between(1, 8) if self.objects or self.has_mates else 0
         self.pid_comes_late = draws.chance(0.2)
         self.wire_breaks = draws.chance(0.15)
         self.on_error = draws.pick(("raise", "skip", "skip"))
@@ -77,6 +77,15 @@ class Plan:
             return []
         seconds = self.start_seconds + 8 * self.chunk_seconds
         return [draws.about(seconds) for _ in range(draws.between(1, 3))]
+
+    def lines(self) -> list[str]:
+        """What was drawn, to be read."""
+        plans = [("plan", vars(self)), *((feed.name, vars(feed)) for feed in self.feeds)]
+        return [
+            f"{name}: "
+            + ", ".join(f"{key} {value}" for key, value in drawn.items() if key not in ("feeds", "name"))
+            for name, drawn in plans
+        ]
 
     def settings(self) -> dict[str, Any]:
         """The settings of the manager; none comes from the environment."""

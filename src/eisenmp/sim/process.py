@@ -218,9 +218,13 @@ class Process(Place):
             if item.flags & m.LAST:
                 goes_on = False
                 break
-        if plan.objects and draws.chance(0.1):
+        if plan.objects and simulation.objects_left > 0 and draws.chance(0.2):
+            simulation.objects_left -= 1
             seconds = draws.about(plan.chunk_seconds)
-            yield from channel.put_object(plan.object_queue, dumps(0), timeout=seconds)
+            queue = draws.pick((INPUT, plan.object_queue))
+            yield from channel.put_object(queue, dumps([]), timeout=seconds)
+        if draws.chance(0.1):
+            channel.poll(INPUT)
         for item in list(channel._cycle):
             yield from self._point("sent", item)
         return goes_on
@@ -269,7 +273,7 @@ class Process(Place):
                     yield seconds
                 if simulation.objects_left > 0 and simulation.draws.chance(0.3):
                     simulation.objects_left -= 1
-                    yield from channel.put_object(queue, dumps(0), timeout=None)
+                    yield from channel.put_object(queue, dumps([]), timeout=None)
         except Stopped:
             return
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wire.pump import Pump
-from .rules import Violation
+from .violation import Violation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ class DrivingPump(StillPump):
         while not self._closed:
             if not simulation.step(until):
                 if until is None:
-                    raise Violation("what is waited for comes", "nothing will ever happen again")
+                    simulation.violation = Violation(
+                        "what is waited for comes", "nothing will ever happen again"
+                    )
+                    raise simulation.violation
                 return ready()
             if ready():
                 return True

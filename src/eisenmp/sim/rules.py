@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from ..core import messages as m
-from ..core.credit import CREDIT_MAX
 from ..core.ledger import Accept, Finish, GiveUp, Recall, Remind, Send, Token
-from ..manager.feeder import BATCH_MAX
 from ..wire.pickles import loads
+from .books import Books
+from .gets import Gets
+from .keeping import Keeping
 from .trace import leases
+from .violation import Violation, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,21 +21,12 @@ if TYPE_CHECKING:
     from ..child.channel import Item
     from ..core.ledger import Command, Parcel
     from ..core.messages import Message
-    from ..manager.feed import Feed
     from .process import Process
     from .simulation import Simulation
 
     Chunk = tuple[int, int]  # feed serial, number
 
 MOVES_MAX = 200  #: times that one chunk is sent
-
-
-class Violation(AssertionError):
-    """The rule of this name was broken."""
-
-    def __init__(self, rule: str, text: object = "") -> None:
-        super().__init__(f"{rule}: {text}" if text != "" else rule)
-        self.rule = rule
 
 
 class Rules:
@@ -54,12 +47,15 @@ class Rules:
         self._last_sent: dict[int, int] = {}  # wid -> lease of the chunk that went out last
         self._first: dict[int, int] = {}  # feed -> the highest number that was given to anybody
         self._moves: Counter[Chunk] = Counter()
-        self._deaths: Counter[Chunk] = Counter()  # that nobody asked for, with it the oldest
+        self._deaths: Counter[Parcel] = Counter()  # that nobody asked for, with it the oldest
         self._leaving: set[int] = set()  # who was told to leave, or said that it does
-        self._raises: Counter[Chunk] = Counter()
+        self._raises: Counter[Parcel] = Counter()
         self._over: dict[Chunk, str] = {}
-        self._tokens: set[tuple[int, int]] = set()
         self._reminders: Counter[int] = Counter()
+        self._slots: dict[int, int] = {}  # wid -> slot
+        self._gets = Gets()
+        self._keeping = Keeping()
+        self._books = Books(simulation)
 
     # names
 
@@ -80,6 +76,7 @@ class Rules:
         check(process.wid not in self._held, "a process has a number of its own", process.wid)
         self._alive[process.wid] = process
         self._held[process.wid] = {}
+        self._slots[process.wid] = process.slot
 
     def died(self, process: Process) -> None:
         self._alive.pop(process.wid, None)
@@ -114,19 +111,23 @@ class Rules:
         if wid in self._settled:
             return
         held, kind = self._held[wid], message.kind
+        self._gets.heard(wid, message, self._simulation.emp._ledger)
         if kind == m.OUTPUT:
             if message.flags & m.FINAL:
                 held.pop(message.a, None)
-        elif kind in (m.DONE, m.BACK):
+        elif kind == m.DONE:
             for lease in leases(message.body):
                 held.pop(lease, None)
+        elif kind == m.BACK:
+            back = [held.pop(lease, None) for lease in leases(message.body)]
+            self._gets.returned(wid, message.queue, sum(parcel is not None for parcel in back))
         elif kind in (m.LEFT, m.FAILED_START):
             self._leaving.add(wid)
         elif kind == m.RAISED:
             for lease in loads(message.body)[0]:
                 parcel = held.pop(lease, None)
                 if parcel is not None and parcel.feed:
-                    self._raises[parcel.feed, parcel.number] += 1
+                    self._raises[parcel] += 1
 
     def settles(self, wid: int) -> None:
         """It knows now that this process is gone."""
@@ -135,11 +136,21 @@ class Rules:
         check(wid in self._dead, "only who is gone is given up", wid)
         self._settled.add(wid)
         seen: set[int] = set()
-        for parcel in self._held.get(wid, {}).values():
-            if parcel.feed and parcel.queue not in seen and wid not in self._leaving:
+        held = self._held[wid]
+        chunks = any(parcel.feed for parcel in held.values())
+        for parcel in held.values():
+            # objects are to blame only where no chunk can be
+            is_suspect = bool(parcel.feed) is chunks and wid not in self._leaving
+            if is_suspect and parcel.queue not in seen:
                 seen.add(parcel.queue)
-                self._deaths[parcel.feed, parcel.number] += 1
-        self._held.pop(wid, None)
+                self._deaths[parcel] += 1
+        del self._held[wid]
+        self._gets.gone(wid)
+        slot = self._simulation.emp._crew.slots[self._slots[wid]]
+        if wid in self._leaving or slot.retired or self._simulation.emp.dispatcher.stopping:
+            self._keeping.closed(slot.number)
+        else:
+            self._keeping.died(slot.number, held.values())
 
     # what the manager says
 
@@ -173,6 +184,7 @@ class Rules:
         elif isinstance(command, Recall):
             held = sum(parcel.queue == command.queue for parcel in self._held.get(command.wid, {}).values())
             check(0 < command.count <= held, "recalled is what is held", command)
+            self._gets.recalled(command.wid, command.queue)
         else:
             assert isinstance(command, Accept)
 
@@ -185,6 +197,10 @@ class Rules:
         self._last_lease = parcel.lease
         for held in self._held.values():
             self._check(parcel not in held.values(), "in one place", parcel)
+        ledger = self._simulation.emp._ledger
+        ahead = ledger.workers[wid].lines[parcel.queue].credit.ahead
+        self._gets.leased(wid, parcel, self._held[wid].values(), self._held, ahead)
+        self._keeping.leased(self._slots[wid], parcel)
         self._held[wid][parcel.lease] = parcel
         if not parcel.feed:
             return
@@ -194,10 +210,8 @@ class Rules:
         self._check(not (feed and feed._cancelled), "nothing is sent of a feed that was cancelled", parcel)
         self._moves[chunk] += 1
         self._check(self._moves[chunk] < MOVES_MAX, "a chunk comes to an end", parcel)
-        ledger = self._simulation.emp._ledger
-        tries_left = (
-            self._deaths[chunk] <= ledger.budget.deaths and self._raises[chunk] <= ledger.budget.raises
-        )
+        budget = self._simulation.emp._ledger.budget
+        tries_left = self._deaths[parcel] <= budget.deaths and self._raises[parcel] <= budget.raises
         self._check(tries_left, "given up when its tries are used up", parcel)
         first = self._first.get(parcel.feed, -1)
         if parcel.number > first:
@@ -221,17 +235,25 @@ class Rules:
         expected = [(parcel.number, parcel.lease, place) for place in range(count or 0)]
         self._check(contents == expected, "all outputs of the last attempt, no other", parcel)
 
+    def _object_given_up(self, parcel: Parcel) -> None:
+        budget = self._simulation.emp._ledger.budget
+        self._check(self._deaths[parcel] > budget.deaths, "given up when its tries are used up", parcel)
+        self._keeping.given_up(parcel)
+
     def _given_up(self, command: GiveUp) -> None:
+        if not command.parcel.feed:
+            self._object_given_up(command.parcel)
+            return
         parcel, blame = command.parcel, command.error
         chunk = parcel.feed, parcel.number
         self._check(chunk not in self._over, "each ticket is done once", parcel)
         self._over[chunk] = f"given up: {blame.cause}"
         budget = self._simulation.emp._ledger.budget
         if blame.kind == "raised":
-            self._check(self._raises[chunk] > budget.raises, "given up when its tries are used up", parcel)
+            self._check(self._raises[parcel] > budget.raises, "given up when its tries are used up", parcel)
             self._check(parcel.lease in self._raised, "the cause is the true one", parcel)
         else:
-            self._check(self._deaths[chunk] > budget.deaths, "given up when its tries are used up", parcel)
+            self._check(self._deaths[parcel] > budget.deaths, "given up when its tries are used up", parcel)
             self._check(command.wid in self._dead, "the cause is the true one", parcel)
 
     def _told(self, wid: int, queue: int) -> None:
@@ -239,62 +261,15 @@ class Rules:
         books = self._simulation.emp._ledger.queues[queue]
         check(books.fed and not books.feeds, "no token before the end", queue)
         check(not any(parcel.feed for parcel in books.waiting), "no token while something waits", queue)
-        check((wid, queue) not in self._tokens or books.fed, "one token for each worker", wid)
-        self._tokens.add((wid, queue))
+        self._gets.told(wid, queue, len(self._simulation.names))
 
     # after every step
 
     def check(self) -> None:
-        """The books of the manager agree, and are bounded."""
-        simulation = self._simulation
-        emp = simulation.emp
-        ledger, dispatcher = emp._ledger, emp.dispatcher
-        by_wid = emp._crew._by_wid
-        for wid, worker in ledger.workers.items():
-            check(wid in by_wid and wid not in self._settled, "leases only with the living", f"worker {wid}")
-            check(worker.leases == self._held.get(wid, {}), "each lease is written down", f"worker {wid}")
-        check(len(by_wid) == len(ledger.workers), "each process is written down", list(by_wid))
-        for wid in dispatcher._pending:
-            check(wid in by_wid, "nothing waits for the dead", f"worker {wid}")
-        for index, queue in ledger.queues.items():
-            if not (queue.fed or queue.waiting or queue.lines):
-                continue
-            for wid in queue.lines:
-                check(wid in by_wid, "leases only with the living", f"worker {wid}")
-            held = waits = credit = surplus = 0
-            for line in queue.lines.values():
-                count = len(line.open)
-                held += count
-                surplus += count - 1 if count else 0
-                check(count <= CREDIT_MAX + 1 or line.sent <= line.wanted, "memory is bounded", line)
-                if line.sent < line.wanted and not line.worker.paused:
-                    waits += 1
-                    check(line.in_demand, "no get is forgotten", f"worker {line.worker.wid}")
-                if line.known:
-                    credit += line.credit.ahead
-            check(queue.in_flight == held, "count of leases", index)
-            check(queue.surplus == surplus, "count of surplus", index)
-            check(queue.credit == credit, "count of credit", index)
-            check(not (waits and queue.waiting), "nobody waits while parcels do", index)
-            check(not (queue.puts and not queue.full), "no put waits while there is room", index)
-            check(not queue.reminding or self._reminders[index] > 0, "a reminder is on its way", index)
-        for feed in simulation.feeds.values():
-            self._check_feed(feed)
-
-    def _check_feed(self, feed: Feed) -> None:
-        results = feed._results
-        check(len(feed.inflow) <= BATCH_MAX, "memory is bounded", f"{len(feed.inflow)} chunks flow in")
-        if results.kept:
-            kept = len(results._ready) + len(results._early)
-            bound = simulation_window(feed)
-            check(kept <= bound, "memory is bounded", f"{kept} results wait")
-
-
-def simulation_window(feed: Feed) -> int:
-    """No more results wait than could ever be under way."""
-    return (CREDIT_MAX + 2) * max(1, len(feed._dispatcher.crew.slots)) + 1
-
-
-def check(holds: object, rule: str, text: object = "") -> None:
-    if not holds:
-        raise Violation(rule, text)
+        """The books of the manager agree with what it said, and are bounded."""
+        emp = self._simulation.emp
+        self._books.check(self._held, self._reminders)
+        for slot in emp._crew.slots:
+            if slot.over:
+                self._keeping.closed(slot.number)
+        self._keeping.check(emp._ledger, emp._crew.slots)

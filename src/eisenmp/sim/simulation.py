@@ -11,9 +11,10 @@ from .engine import SimEngine
 from .faults import AT
 from .manager import SimMp
 from .plan import Plan
-from .rules import Rules, check
+from .rules import Rules
 from .schedule import Place, Schedule
 from .trace import Trace
+from .violation import Violation, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Simulation:
         self.feeds: dict[int, Feed] = {}
         self.stepping = False
         self.touched = False  #: the manager was, in this step
+        self.violation: Violation | None = None  #: the first one
         self.faults_left = self.plan.faults
         self.objects_left = 3
         self._plans: dict[int, FeedPlan] = {}
@@ -148,16 +150,21 @@ class Simulation:
     def step(self, until: float | None = None) -> bool:
         """The next step of anybody, and the rules after it; False when there is none before `until`."""
         schedule = self.schedule
+        if self.violation is not None:
+            raise self.violation  # what comes after the first one says nothing
         check(schedule.taken < STEPS_MAX, "a run comes to its end", f"not within {STEPS_MAX} steps")
         self.stepping = True
         try:
             moved = schedule.step(until)
             self.program.look()
+            if self.touched:
+                self.touched = False
+                self.rules.check()
+        except Violation as violation:
+            self.violation = violation
+            raise
         finally:
             self.stepping = False
-        if self.touched:
-            self.touched = False
-            self.rules.check()
         return moved
 
     # the program
@@ -167,9 +174,9 @@ class Simulation:
         emp = self.emp
         try:
             self._run()
-        except BaseException:
+        except BaseException as error:
             lifetime.unregister(emp)
-            raise
+            raise self.violation or error from None
         finally:
             for task in self._consumers:
                 task.is_over = True
