@@ -37,10 +37,8 @@ def books(store: Store) -> Books:
 def again(store: Store) -> Books:
     """The books as the next run finds them."""
     assert store.flush()
-    archive = store.archive()
-    known = archive.feed(1)
-    assert known is not None
-    return Books(store, 1, known, archive)
+    with store.archive() as archive:
+        return Books(store, 1, archive.feed(1))
 
 
 def piece(start: int, rows: int) -> Parcel:

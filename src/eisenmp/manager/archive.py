@@ -59,13 +59,13 @@ class Found(NamedTuple):
 class Archive:
     """A ledger open for reading, while a manager may be writing to it. Raises LedgerFault; close it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, look_through: bool = True) -> None:
         self.path = path
         if not os.path.isfile(path):
             raise LedgerFault(f"{path}: there is no such file")
         self._connection = connect(path)
         try:
-            if is_new(path, self._connection):
+            if is_new(path, self._connection, look_through=look_through):
                 raise LedgerFault(f"{path}: the ledger is empty: its job was ended before it began")
         except BaseException:
             self._connection.close()

@@ -76,7 +76,7 @@ class Bookkeeper:
             return Books(self.store, number)
         if found := source_differences(_origin(known), _origin(entry)):
             raise SettingsError(unlike(self.store.path, [f"of feed {number}, {text}" for text in found]))
-        return Books(self.store, number, known, self.store.archive())
+        return Books(self.store, number, known)
 
     def broadcast(self, tools: Mapping[str, Any]) -> None:
         """Tools that all chunks see from now on. SettingsError when they are not those of the earlier run."""

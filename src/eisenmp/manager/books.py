@@ -23,15 +23,14 @@ LOAD_MAX = 1 << 20  #: bytes of results that are read at once
 
 
 class Books:
-    """The feed `number` of a manager. `known` is what an earlier run left, `archive` the way to read it."""
+    """The feed `number` of a manager. `known` is what an earlier run left of it."""
 
-    def __init__(
-        self, store: Store, number: int, known: FeedEntry | None = None, archive: Archive | None = None
-    ) -> None:
+    def __init__(self, store: Store, number: int, known: FeedEntry | None = None) -> None:
         self._store = store
         self._number = number
         self._known = known
-        self._archive = archive
+        self._archive: Archive | None = None
+        self._has_more = known is not None  # there are tickets of an earlier run ahead
         self._page_start = self._page_end = 0
         self._page = Page({}, {})
         self._pardoned: dict[int, list[int]] = {}  # letters that ended an earlier run, by ticket
@@ -104,6 +103,7 @@ class Books:
     def close(self) -> None:
         """No more is asked about an earlier run."""
         archive, self._archive = self._archive, None
+        self._has_more = False
         if archive is not None:
             archive.close()
 
@@ -146,8 +146,10 @@ class Books:
     # inside
 
     def _turn_to(self, number: int) -> None:
-        if self._archive is None or self._page_start <= number < self._page_end:
+        if not self._has_more or self._page_start <= number < self._page_end:
             return
+        if self._archive is None:
+            self._archive = self._store.archive()
         self._page_start, self._page_end = number, number + PAGE
         self._page = self._archive.page(self._number, number)
         if not self._page.rows:

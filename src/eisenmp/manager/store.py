@@ -84,6 +84,7 @@ class Store:
         self._written = 0  # entries that are committed
         self._noted = 0
         self._attempts: dict[tuple[int, int, int], float] = {}
+        self._file = os.path.abspath(path)  # the program may change its directory
         self._lock = Lock(os.path.realpath(path))
         self._connection: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
@@ -97,7 +98,7 @@ class Store:
         """
         self._acquire()
         try:
-            self._connection = connect(self.path)
+            self._connection = connect(self._file)
             self._prepare(self._connection, facts, resume)
         except BaseException:
             self._let_go()
@@ -144,8 +145,8 @@ class Store:
         self.resumed = not new
 
     def archive(self) -> Archive:
-        """A connection for reading."""
-        return Archive(self.path)
+        """A connection for reading; the file was looked through when it was opened."""
+        return Archive(self._file, look_through=False)
 
     def close(self) -> None:
         """Write what waits, let go of the file. May be called again."""

@@ -134,8 +134,11 @@ def connect(path: str) -> sqlite3.Connection:
         raise explained(path, error) from error
 
 
-def is_new(path: str, connection: sqlite3.Connection) -> bool:
-    """Whether there is nothing in the file yet; LedgerFault for one that is no ledger, or none of ours."""
+def is_new(path: str, connection: sqlite3.Connection, *, look_through: bool = True) -> bool:
+    """Whether there is nothing in the file yet; LedgerFault for one that is no ledger, or none of ours.
+
+    `look_through`: a file that is not very big is looked through for damage.
+    """
     with explaining(path):
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -148,7 +151,7 @@ def is_new(path: str, connection: sqlite3.Connection) -> bool:
             raise LedgerFault(
                 f"{path}: this ledger has format {version}, and this version of eisenmp knows {VERSION}"
             )
-        if os.path.getsize(path) <= CHECKED_MAX:
+        if look_through and os.path.getsize(path) <= CHECKED_MAX:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise damaged(path, str(verdict).splitlines()[-1])
