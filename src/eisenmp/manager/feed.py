@@ -362,7 +362,7 @@ class Feed:
             self._results.fail(number)
         elif self._results.add(number, done):
             self._rows_done += sum(piece.rows for piece in done)
-        if self.books is not None and done:
+        if self.books is not None:
             self.books.done(number, done)
 
     def restored(self, settled: Settled) -> None:
