@@ -21,7 +21,7 @@ from ..core.messages import Message
 from ..engine.base import Arrived, Log, Lost, Notice, Started
 from ..wire.pump import Pump
 from .cause import Blame
-from .cutting import cut_rows
+from .cutting import Cutter
 from .enforcer import Enforcer
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
@@ -62,6 +62,7 @@ class Dispatcher:
         self.keeps_books = False  #: there is a ledger on disk
         self.renews = False  #: workers are replaced after a number of chunks
         self.enforcer = Enforcer(self, None, 0.0)
+        self.cutter = Cutter(self)
         self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
         self._pending: dict[int, list[Message]] = {}
@@ -142,7 +143,7 @@ class Dispatcher:
             elif isinstance(command, Later):
                 self.after(command.seconds, partial(self._due, command.parcel))
             elif isinstance(command, Cut):
-                self._cut(command)
+                self.cutter.cut(command)
             elif isinstance(command, GiveUp):
                 self._give_up(command)
             elif isinstance(command, Remind):
@@ -153,13 +154,6 @@ class Dispatcher:
 
     def _due(self, parcel: Parcel) -> None:
         self.execute(self.ledger.due(parcel))
-
-    def _cut(self, command: Cut) -> None:
-        bodies = cut_rows(command.parcel.body, command.points)
-        if bodies is None:
-            self.execute(self.ledger.uncut(command))
-        else:
-            self.execute(self.ledger.pieces(command, bodies))
 
     def _send(self, wid: int, parcel: Parcel) -> None:
         if not parcel.feed:
@@ -347,6 +341,7 @@ class Dispatcher:
         self.feeds.pop(feed.number, None)
 
     def close(self) -> None:
+        self.cutter.close()
         self.pump.close()
 
     def _ticket(self, parcel: Parcel) -> Any:
