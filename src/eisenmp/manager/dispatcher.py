@@ -9,6 +9,7 @@ Whoever waits for something drives the loop (see `wire.pump`). All state is chan
 from __future__ import annotations
 
 import threading
+from collections import deque
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -21,6 +22,7 @@ from ..engine.base import Arrived, Log, Lost, Notice, Started
 from ..wire.pump import Pump
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
+from .signals import is_main, signals
 from .supervisor import Supervisor
 
 TYPE_CHECKING = False
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .cause import Blame
     from .collector import Collector
     from .crew import Crew
+    from .drain import Drain
     from .feed import Feed
 
 TICK = 0.005  #: seconds without a leader before the background thread drives the loop
@@ -53,6 +56,9 @@ class Dispatcher:
         self.feeds: dict[int, Feed] = {}  #: that are not over
         self.unseen: dict[int, Feed] = {}  #: that failed, and nobody was told
         self.closing = False  #: no feed will follow
+        self.drain: Drain | None = None  #: the program was interrupted
+        self.iterated: set[int] = set()  #: feeds whose results somebody takes one by one
+        self._posted: deque[Callable[[], None]] = deque()
         self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
         self._pending: dict[int, list[Message]] = {}
@@ -85,11 +91,20 @@ class Dispatcher:
                     self.collector.warned(event.text)
             while self._timers and self._timers[0][0] <= monotonic():
                 heappop(self._timers)[2]()
+            while self._posted:
+                self._posted.popleft()()
             for feed in list(self.feeds.values()):
                 if feed.inflow:
                     self.take_in(feed)
             if self._pending:
                 self.settle()
+            if self.drain is not None:
+                self.drain.look()
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Call it from the loop, under the lock; takes no lock itself, for handlers of signals."""
+        self._posted.append(call)
+        self.engine.wake()
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """Call from the loop, under the lock, when the time has come."""
@@ -186,12 +201,26 @@ class Dispatcher:
                 del self._pending[wid]
                 self.engine.send(wid, messages)
 
+    def wait(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait in the program, which a signal may interrupt; False when `timeout` seconds passed first."""
+        if not signals.managers or not is_main():
+            return self.pump.wait_until(ready, timeout)
+        done = self.pump.wait_until(lambda: ready() or self.interrupted, timeout)
+        if self.interrupted:
+            signals.deliver()
+        return done
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the main thread is to be interrupted, and nothing runs any more."""
+        return self.drain is not None and self.drain.settled and signals.due
+
     def wait_here(self, ready: Callable[[], bool], timeout: float | None) -> bool:
         """Wait for a queue, in a thread of the program; False when `timeout` seconds passed first."""
         with self.lock:
             self._waiting_here += 1
         try:
-            return self.pump.wait_until(ready, timeout)
+            return self.wait(ready, timeout)
         finally:
             with self.lock:
                 self._waiting_here -= 1
