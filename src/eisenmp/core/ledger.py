@@ -255,6 +255,11 @@ class Ledger:
             line.want()
         return commands + self._place(queue)
 
+    def recalled(self) -> list[Command]:
+        """Ask every worker for what it has not taken."""
+        lines = [line for worker in self.workers.values() for line in worker.lines.values() if line.open]
+        return [self._placement.recall(line, len(line.open)) for line in lines]
+
     def paused(self, wid: int, paused: bool) -> list[Command]:
         """A worker that pauses gets nothing more, and is asked for what it has not taken."""
         worker = self.workers.get(wid)

@@ -60,11 +60,8 @@ class ForkedWorker(LocalWorker):
             self.engine.poller.remove(self.sentinel)
             self._forks.expect_code(self)
 
-    def terminate(self) -> None:
-        self._signal(platform.SIGTERM)
-
     def kill(self) -> None:
-        self._signal(platform.SIGKILL)
+        super().kill()
         if self.waiting and self.zygote is not None and not self.zygote.answered:
             # an import that hangs: the next attempt gets a new interpreter
             self._forks.give_up(self.zygote)
@@ -77,7 +74,8 @@ class ForkedWorker(LocalWorker):
         elif not self.buried:
             super().dump()
 
-    def _signal(self, number: int) -> None:
+    def signal_group(self, number: int) -> None:
+        """Signal it once it is there, and what is in its process group."""
         if self.waiting:
             self.engine.post(lambda events: self._cancelled(number, events))
         elif not self.buried and not (self.sentinel >= 0 and process.has_ended(self.sentinel, 0.0)):
@@ -90,7 +88,7 @@ class ForkedWorker(LocalWorker):
                 self.bury(-number, 0 if self.zygote is None else self.zygote.pid)
                 self.engine.lost(self, events)
             else:
-                self._signal(number)
+                self.signal_group(number)
 
     def bury(self, code: int | None, pid: int) -> None:
         """Nothing is left of the process but its exit code."""

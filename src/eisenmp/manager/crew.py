@@ -268,18 +268,18 @@ def check_pin(pin: object) -> None:
 
 
 def environment(threads_max: int | None, procs: int) -> dict[str, str]:
-    """The environment of a worker: the manager's, with the threads of BLAS and OpenMP shared out.
+    """The environment of a worker: the manager's, with CPUs and the threads of BLAS and OpenMP shared out.
 
     A variable that the user has set stays as it is, unless `threads_max` was given. With OMP_NUM_THREADS all
     do: the libraries that have a variable of their own follow this one.
     """
-    variables = dict(environ)
+    from ..engine.cpus import SHARE, usable_cpus
+
+    share = str(max(1, usable_cpus() // max(1, procs)))
+    variables = {**environ, SHARE: share}
     if threads_max is None:
         if "OMP_NUM_THREADS" in variables:
             return variables
-        from ..engine.cpus import usable_cpus
-
-        share = str(max(1, usable_cpus() // max(1, procs)))
         for name in THREAD_VARIABLES:
             variables.setdefault(name, share)
     else:
