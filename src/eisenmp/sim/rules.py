@@ -6,6 +6,7 @@ from collections import Counter
 
 from ..core import messages as m
 from ..core.ledger import Accept, Finish, GiveUp, Recall, Remind, Send, Token
+from ..manager.puts import WorkerPut
 from ..wire.pickles import loads
 from .books import Books
 from .gets import Gets
@@ -52,6 +53,7 @@ class Rules:
         self._raises: Counter[Parcel] = Counter()
         self._over: dict[Chunk, str] = {}
         self._reminders: Counter[int] = Counter()
+        self._answers: set[tuple[int, int]] = set()  # wid, request: puts that were let in a moment ago
         self._slots: dict[int, int] = {}  # wid -> slot
         self._gets = Gets()
         self._keeping = Keeping()
@@ -162,6 +164,8 @@ class Rules:
                 check(message.a > self._last_sent.get(wid, 0), "order is kept", f"lease {message.a}")
                 self._last_sent[wid] = message.a
                 check(message.a in self._held[wid], "what goes out is leased", f"lease {message.a}")
+            elif message.kind == m.ANSWER:
+                self._answers.discard((wid, message.a))
             elif message.kind == m.CONTROL and message.a == m.ORDER_STOP:
                 self._leaving.add(wid)
 
@@ -185,8 +189,12 @@ class Rules:
             held = sum(parcel.queue == command.queue for parcel in self._held.get(command.wid, {}).values())
             check(0 < command.count <= held, "recalled is what is held", command)
             self._gets.recalled(command.wid, command.queue)
-        else:
-            assert isinstance(command, Accept)
+        elif isinstance(command, Accept) and isinstance(command.put, WorkerPut):
+            self._accepted(command.put)
+
+    def _accepted(self, put: WorkerPut) -> None:
+        if put.waiting and put.wid not in self._settled:
+            self._answers.add((put.wid, put.request))
 
     def reminded(self, queue: int) -> None:
         self._reminders[queue] -= 1
@@ -268,6 +276,7 @@ class Rules:
     def check(self) -> None:
         """The books of the manager agree with what it said, and are bounded."""
         emp = self._simulation.emp
+        check(not self._answers, "a put that is let in is answered", self._answers)
         self._books.check(self._held, self._reminders)
         for slot in emp._crew.slots:
             if slot.over:

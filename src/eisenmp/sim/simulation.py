@@ -65,7 +65,7 @@ class Simulation:
         self.touched = False  #: the manager was, in this step
         self.violation: Violation | None = None  #: the first one
         self.faults_left = self.plan.faults
-        self.objects_left = 3
+        self.objects_left = self.plan.puts_of_workers
         self._plans: dict[int, FeedPlan] = {}
         self._opening: FeedPlan | None = None
         self._consumers: list[Task] = []
@@ -107,7 +107,9 @@ class Simulation:
     # faults
 
     def spawn_is_refused(self) -> bool:
-        if self.faults_left > 0 and self.draws.chance(self.plan.refusals):
+        # at the start of the manager it ends the run, which is worth a few only
+        share = self.plan.refusals if self.feeds else self.plan.refusals / 20
+        if self.faults_left > 0 and self.draws.chance(share):
             self.faults_left -= 1
             return True
         return False
@@ -200,6 +202,8 @@ class Simulation:
             self.start("program", self._resize(), seconds)
         for seconds in plan.kills:
             self.schedule.after(seconds, self._kill)
+        for seconds in plan.dismissals:
+            self.start("program", self._dismiss(), seconds)
         for _ in range(plan.objects_put):
             self.start("program", self._put(), self.draws.about(8 * plan.chunk_seconds))
         pump = emp.dispatcher.pump
@@ -310,6 +314,14 @@ class Simulation:
         alive = [process for process in self.engine.processes.values() if process.alive]
         if alive:
             self.draws.pick(alive).signal(SIGKILL)
+
+    def _dismiss(self) -> Steps:
+        """The program ends one of the processes for good."""
+        process = self.draws.pick(self.emp.proc_list)
+        if not self.emp.ended:
+            self.log("program", f"ends slot {process._slot.number} for good")
+            (process.kill if self.draws.chance(0.5) else process.terminate)()
+        yield from ()
 
     def _put(self) -> Steps:
         from queue import Full
