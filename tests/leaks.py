@@ -26,8 +26,8 @@ STRANGERS_GRACE = 0.5  # seconds that a name in /dev/shm gets that nobody holds
 PROC = Path("/proc")
 HAS_PROC = Path("/proc/self/task").is_dir()
 SHM = "/dev/shm"
-#: Names of multiprocessing and joblib: who is killed together with its resource tracker leaves them, so anybody on
-#: this machine may have. One that a process of ours still has is seen as a mapping all the same.
+#: Begins of names that multiprocessing and joblib leave when a program is killed together with its resource
+#: tracker: anybody on this machine may have. What a process of ours still has is seen as a mapping all the same.
 LEFT_BY_OTHERS = ("sem.mp-", "sem.loky-", "joblib_memmapping_folder_")
 PR_SET_CHILD_SUBREAPER = 36
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import eisenmp
 from eisenmp.manager import events
-from tests.faults.striker import RUNS, STRIKES, VARIABLE, Fault, Guilty, Tool, noted
+from tests.faults.striker import RUNS, SPARED, STRIKES, VARIABLE, Fault, Guilty, Tool, noted
 from tests.faults.table import GUILTY, ROWS, ROWS_MAX, STANDS_STILL, Row
 
 HERE = Path(__file__).parent
@@ -34,6 +34,7 @@ class Outcome(NamedTuple):
     missing: int
     deaths: list[tuple[int, str]]  #: pid and cause, as told
     strikes: list[int]  #: pids
+    spared: list[str]  #: where a process came by that is none to be struck
     runs: Counter[int]  #: how often the worker began with each row
     exit_codes: list[int | None]
 
@@ -50,7 +51,7 @@ def settings(row: Row, folder: str) -> dict[str, Any]:
         else {"raise": 0, "death": 0, "timeout": 0},
         "variables": {"folder": folder, "first": row.where == "first chunk"},
     }
-    if row.how in (*STANDS_STILL, "memory"):
+    if row.how in STANDS_STILL or (row.how == "memory" and row.in_zygote):
         chosen["start_timeout"] = START_TIMEOUT[row.once]
     if row.how in STANDS_STILL:
         chosen["timeout"] = TIMEOUT
@@ -80,11 +81,12 @@ def run(row: Row, folder: str) -> Outcome:
         feed = emp.feed([Guilty(number) if number == GUILTY[row.where] else number for number in ROWS])
         for result in feed.in_order() if row.order == "ordered" else feed:
             results.append(result)
-        emp.join(IMPATIENCE if row.where == "exit" and row.how in (*STANDS_STILL, "memory") else PATIENCE)
+        emp.join(IMPATIENCE if row.where == "exit" and row.how in STANDS_STILL else PATIENCE)
     except (eisenmp.EisenmpError, TimeoutError, SystemExit) as struck:
         error = type(struck).__name__
     finally:
         emp.stop(grace=IMPATIENCE)
+    spared = noted(folder, SPARED)  # before the rows that were given up are opened here
     failures = [] if feed is None else feed.failed
     return Outcome(
         error=error,
@@ -95,6 +97,7 @@ def run(row: Row, folder: str) -> Outcome:
         missing=0 if feed is None else len(feed.missing),
         deaths=deaths,
         strikes=[int(pid) for pid in noted(folder, STRIKES)],
+        spared=spared,
         runs=Counter(map(int, noted(folder, RUNS))),
         exit_codes=[slot.exitcode for slot in emp.proc_list],
     )

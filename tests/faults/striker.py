@@ -7,7 +7,7 @@ import os
 import sys
 
 VARIABLE = "FAULT"
-RUNS, STRIKES, MARK = "runs", "strikes", "mark"  #: files of the row's folder
+RUNS, STRIKES, SPARED, MARK = "runs", "strikes", "spared", "mark"  #: files of the row's folder
 EXIT_CODE, OS_EXIT_CODE = 5, 6
 STEP = 8 << 20  #: bytes
 MEMORY = 320 << 20  #: bytes that a fault of memory takes: far more than any limit
@@ -41,7 +41,10 @@ def strike(where: str) -> None:
     if text is None:
         return
     fault = Fault(**json.loads(text))
-    if fault.where != where or (os.getpid() == fault.manager) != (where in IN_THE_MANAGER):
+    if fault.where != where:
+        return
+    if (os.getpid() == fault.manager) != (where in IN_THE_MANAGER):
+        note(fault.folder, SPARED, where)
         return
     if fault.once and not _first(os.path.join(fault.folder, MARK)):
         return

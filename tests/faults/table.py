@@ -16,6 +16,7 @@ the budgets are at their least, and `on_error="skip"` keeps what was given up. T
  8. A worker that is leaving owes nothing. One that does not come to its end is waited for by `join`, as long as
     its timeout says, and ended by `stop`.
  9. Hanging and standing still look like work: only `timeout` and, before a worker is ready, `start_timeout` end them.
+    What grows is ended by `memory_max`, at any time; but the zygote is no worker, and nobody looks at its memory.
 10. Every row of the job is accounted for: kept once, or in `failed`, or the job has ended with an error.
 """
 
@@ -60,8 +61,8 @@ BEFORE_READY = ("start", "load", "mate")
 WITH_A_CHUNK = ("first chunk", "mid-chunk", "pickling", "unpickling", "tools", "print")
 IN_THE_MANAGER = ("sending", "result")
 ENDS = {
-    "sys.exit": f"ended with exit code {EXIT_CODE}$",
-    "os._exit": f"ended with exit code {OS_EXIT_CODE}$",
+    "sys.exit": rf"ended with exit code {EXIT_CODE}\b",
+    "os._exit": rf"ended with exit code {OS_EXIT_CODE}\b",
     "SIGKILL": r"killed by signal 9 \(SIGKILL\)",
     "SIGSEGV": r"killed by signal 11 \(SIGSEGV\)",
 }
@@ -164,10 +165,12 @@ def _not_loaded(row: Row) -> Expected:
 
 def _before_ready(row: Row) -> Expected:
     """Rules 3 and 9."""
-    if row.how in ("SIGSTOP", "hang", "memory"):
+    if row.how in STANDS_STILL or (row.how == "memory" and row.in_zygote):
         cause = "not ready after start_timeout"
+    elif row.how == "memory":
+        cause = "memory_max"
     elif (row.where, row.how) == ("start", "sys.exit"):
-        cause = "ended with exit code 1$"  # by which Python says that `site` could not be imported
+        cause = r"ended with exit code 1\b"  # by which Python says that `site` could not be imported
     else:
         cause = ENDS[row.how]
     if row.once:
@@ -186,7 +189,7 @@ def _with_a_chunk(row: Row) -> Expected:
             return Expected(requeued=True)
         return Expected(
             kept=frozenset(ROWS) - set(row.chunk), given_up=(row.chunk,), failure="WorkerFailed",
-            cause="^Struck: the fault has struck$", strikes=(1, 1 + row.caught_in_zygote),
+            cause="Struck: the fault has struck$", strikes=_tries_of_a_raise(row),
         )  # fmt: skip
     failure = "ChunkTimeout" if row.how in STANDS_STILL else "WorkerDied"
     cause = "timeout" if row.how in STANDS_STILL else "memory_max" if row.how == "memory" else ENDS[row.how]
@@ -196,6 +199,11 @@ def _with_a_chunk(row: Row) -> Expected:
         kept=others, given_up=((GUILTY[row.where],),), failure=failure, cause=cause, deaths=True,
         strikes=(2, 6),
     )  # fmt: skip
+
+
+def _tries_of_a_raise(row: Row) -> tuple[int, int]:
+    """A tool is opened by the zygote first; what cannot be pickled is pickled again, to name the part."""
+    return (1, 2) if row.caught_in_zygote else (2, 4) if row.where == "pickling" else (1, 1)
 
 
 def _in_the_manager(row: Row) -> Expected:
@@ -221,6 +229,8 @@ def _leaving(row: Row) -> Expected:
         return Expected(strikes=strikes)
     if row.how in EXIT_CODES:
         return Expected(strikes=strikes, exit_code=EXIT_CODES[row.how])
+    if row.how == "memory":
+        return Expected(strikes=strikes, exit_code=-9)
     return Expected("TimeoutError", strikes=strikes, exit_code=-9 if row.how == "SIGSTOP" else -15)
 
 

@@ -77,6 +77,9 @@ class Channel:
         self.ended = False  #: the manager is gone
         self.leaving = False  #: the worker is not called again; only its threads may take something
         self.cancelled: set[int] = set()
+        self.chunks_max = 0  #: how many chunks the worker may have; 0 for no limit
+        self.chunks = 0  #: that were taken in cycles that have ended; counted where there is a limit
+        self.reports_rows = False  #: each row that is done is reported
         self.tools = Tools() if tools is None else tools
         self.on_queue: Callable[[QueueName], None] = lambda name: None
         self._link = link
@@ -115,6 +118,21 @@ class Channel:
 
     def get(self, queue: int, timeout: float | None = None) -> Item | None:
         """The next item of the queue; None when `timeout` seconds passed. Raises Stopped."""
+        while True:
+            item = self._next(queue, timeout)
+            if item is None or item.lease not in self.cancelled:
+                return item
+            self._pass_over(item)
+
+    def _pass_over(self, item: Item) -> None:
+        """It was cancelled before it was taken: done, with nothing."""
+        self.cancelled.discard(item.lease)
+        if self._cycle and self._cycle[-1] is item:
+            self._cycle.pop()
+            self.post(Message(m.DONE, body=_leases([item])))
+            self.flush()
+
+    def _next(self, queue: int, timeout: float | None) -> Item | None:
         inbox = self._inboxes.get(queue) or self.inbox(queue)
         try:
             item = inbox.items.popleft()
@@ -274,6 +292,11 @@ class Channel:
         """Whole lines for the manager's stdout (1) or stderr (2)."""
         self.post(Message(m.LOG, a=stream, body=text.encode("utf-8", "backslashreplace")))
 
+    def report_rows(self, rows: int) -> None:
+        """So many more rows of the running chunk are done; said at once, as a time limit may hang on it."""
+        self.post(Message(m.PROGRESS, b=rows))
+        self.flush()
+
     def request(self, order: int, reason: str = "") -> None:
         """Ask the manager to pause, resume, stop or restart this worker."""
         if order == m.ORDER_PAUSE:
@@ -293,6 +316,11 @@ class Channel:
     def current(self) -> Item | None:
         """What the main thread took last in the running cycle."""
         return self._cycle[-1] if self._cycle else None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the worker has had as many chunks as it may, with those of the running cycle."""
+        return self.chunks_max > 0 and self.chunks + _chunks(self._cycle) >= self.chunks_max
 
     def ticket(self, item: Item) -> Ticket:
         return Ticket(self.names[item.queue].name, item.number, item.feed)
@@ -351,6 +379,8 @@ class Channel:
                 self.post(held)
             self.post(Message(m.DONE, c=took, flags=flags, body=_leases(cycle)))
         self._cycle = []
+        if self.chunks_max:
+            self.chunks += _chunks(cycle)
         if self.cancelled:
             self.cancelled.difference_update(item.lease for item in cycle)
         self.pump.touch()
@@ -361,6 +391,8 @@ class Channel:
         """The worker has raised: what it took is not done, what it sent in this cycle does not count."""
         self._held = None
         leases = tuple(item.lease for item in self._cycle)
+        self.chunks += _chunks(self._cycle)
+        self.cancelled.difference_update(leases)
         self._cycle = []
         self.post(Message(m.RAISED, body=dumps((leases, error, text, traceback_text))))
         self.flush()
@@ -482,6 +514,10 @@ class Channel:
         back.reverse()
         inbox.items.extend(tokens)
         self.post(Message(m.BACK, queue, body=_leases(back)))
+
+
+def _chunks(items: Iterable[Item]) -> int:
+    return sum(item.kind == m.CHUNK for item in items)
 
 
 def _leases(items: Iterable[Item]) -> bytes:

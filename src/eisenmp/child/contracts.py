@@ -73,7 +73,16 @@ class RowWorker(ChunkWorker):
         item = take(toolbox)
         if item is None:
             return False
-        toolbox._channel.output(item.lease, list(map(self.__wrapped__, loads(item.body))))
+        channel, function = toolbox._channel, self.__wrapped__
+        rows = loads(item.body)
+        if channel.reports_rows:
+            values = []
+            for row in rows:
+                values.append(function(row))
+                channel.report_rows(1)
+        else:
+            values = list(map(function, rows))
+        channel.output(item.lease, values)
         return True
 
 

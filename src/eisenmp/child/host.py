@@ -49,6 +49,8 @@ class Host:
         self._warmth = warmth
         tools = Tools(spec.tools) if warmth is None else warmth.tools
         self.channel = Channel(link, spec.queues, on_eof=on_eof, tools=tools)
+        self.channel.reports_rows = spec.reports_rows
+        self.channel.chunks_max = spec.chunks_max
 
     def run(self) -> bool:
         """Everything from loading to leaving; False when the start failed."""
@@ -66,7 +68,8 @@ class Host:
         self._loop(toolbox, cycle)
         channel.leaving = True
         channel.give_back()
-        channel.post(Message(m.LEFT, a=int(channel.stopping)))
+        why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if channel.is_full else 0
+        channel.post(Message(m.LEFT, a=why))
         channel.flush()
         return True
 
@@ -99,7 +102,7 @@ class Host:
     def _loop(self, toolbox: ToolBox, cycle: Callable[[ToolBox], Any]) -> None:
         channel = self.channel
         end_cycle = channel.end_cycle
-        while not channel.stopping:
+        while not (channel.stopping or channel.is_full):
             if channel.paused:
                 channel.flush()
                 channel.pump.wait_until(lambda: not channel.paused or channel.stopping)
@@ -117,7 +120,7 @@ class Host:
                     # it would raise again at once, for ever
                     break
                 continue
-            end_cycle(not busy)
+            end_cycle(not busy or channel.is_full)
             if not busy:
                 break
 

@@ -38,3 +38,5 @@ class Spec(NamedTuple):
     cores: tuple[int, ...] = ()
     contract: str = ""  #: "row" when the worker is a function of one row
     argv: tuple[str, ...] = ()  #: of the manager: a worker module may read it like the program itself
+    chunks_max: int = 0  #: after so many chunks the worker leaves; 0 for no limit
+    reports_rows: bool = False  #: a function of one row says after each that it is done

@@ -164,7 +164,7 @@ class ToolBox:
 
     def progress(self, rows: int) -> None:
         """Say that `rows` more rows of the running chunk are done."""
-        self._channel.post(m.Message(m.PROGRESS, b=rows))
+        self._channel.report_rows(rows)
 
     def print(self, *values: Any, sep: str = " ", end: str = "\n") -> None:
         """Print in the manager, with this worker's name, whole."""

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 OURS = ("eisenmp.*",)  #: modules that steps do not stop in
 
 
+class Debugger(Pdb):
+    """pdb that knows whether it was left by its user."""
+
+    def __init__(self) -> None:
+        super().__init__(skip=OURS, nosigint=True)
+        self.left = False
+
+    def set_quit(self) -> None:
+        self.left = True
+        super().set_quit()
+
+
 class DebuggingHost(Host):
     """Calls the worker under pdb."""
 
@@ -45,19 +57,17 @@ def stepped(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(*arguments: Any) -> Any:
+        debugger = Debugger()
         try:
-            return _debugger().runcall(function, *arguments)
-        except BdbQuit:
-            raise
+            value = debugger.runcall(function, *arguments)
         except Exception as error:
             print(f"{type(error).__name__}: {error}")
-            debugger = _debugger()
+            debugger = Debugger()
             debugger.reset()
             debugger.interaction(None, error.__traceback__)
             raise
+        if debugger.left:
+            raise BdbQuit  # runcall() makes a None of it, which would pass for a result
+        return value
 
     return run
-
-
-def _debugger() -> Pdb:
-    return Pdb(skip=OURS, nosigint=True)

@@ -50,7 +50,7 @@ def job_differences(then: Job, now: Job) -> list[str]:
                     f"(SHA-256 {before.digests[-1][:12]}… then, {after.digests[-1][:12]}… now)"
                 )
     if then.contract != now.contract:
-        found.append("the job was one of imap and is none" if then.contract else "the job was none of imap")
+        found.append(f"the job was {_kind(then.contract)} and is {_kind(now.contract)}")
     for name in sorted({*then.variables, *now.variables}):
         was, is_now = then.variables.get(name), now.variables.get(name)
         if was != is_now:
@@ -71,6 +71,10 @@ def source_differences(then: Origin, now: Origin) -> list[str]:
     if then.rows != now.rows:
         found.append(f"the source had {_count(then.rows)} and has {_count(now.rows)}")
     return found
+
+
+def _kind(contract: str) -> str:
+    return "one of imap" if contract else "none of imap"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from ..errors import SettingsError
 from .settings import FIELDS, Settings
 
 LATER = (
-    "timeout", "timeout_row", "chunks_max", "dashboard", "port_groups",
+    "dashboard", "port_groups",
 )  # fmt: skip
 
 

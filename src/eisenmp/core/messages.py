@@ -27,7 +27,7 @@ PUT = 37  #: queue, a: request or 0; flags; body: pickled object
 ASK = 38  #: a: request, b: one of the questions below, queue
 LOG = 39  #: a: 1 stdout or 2 stderr; body: whole lines, UTF-8
 BACK = 40  #: queue; body: leases that the worker had not taken and gives back, 8 bytes each
-LEFT = 41  #: the worker returned something false and is not called again; a: 1 when it is stopping by order
+LEFT = 41  #: the worker is not called again; a: 0 it returned something false, or one of the below
 FAILED_START = 42  #: body: pickled (message, traceback text)
 REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; body: pickled reason
 
@@ -38,6 +38,10 @@ NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: 
 FORKED = 46  #: a: wid, b: pid; carries a pidfd
 ENDED = 47  #: a: wid; body: pickled exit code, None when there was no process
 REFUSED = 48  #: a: wid, b: 1 for all to come; body: the reason, UTF-8; the worker has to be spawned
+
+# why in LEFT
+LEFT_BY_ORDER = 1
+LEFT_AT_LIMIT = 2  #: it has had as many chunks as it may
 
 # flags
 LAST = 1  #: CHUNK: the last of its feeder, ends with the STOP row; through 1.0's door

@@ -109,6 +109,10 @@ class Results:
         self._ready.clear()
         self._early.clear()
 
+    def __contains__(self, number: int) -> bool:
+        """Whether the chunk is finished."""
+        return number < self._seen_below or number in self._finished
+
     @property
     def ready(self) -> bool:
         return bool(self._ready)

@@ -99,5 +99,8 @@ if TYPE_CHECKING:
         def kill(self, wid: int) -> None:
             """End the process and its group; `Lost` follows."""
 
+        def dump(self, wid: int) -> None:
+            """Have the process write the stacks of its threads to its output, where it can (SIGQUIT)."""
+
         def close(self, grace: float) -> None:
             """Nothing of this engine is left afterwards: no process, thread or descriptor."""

@@ -69,6 +69,9 @@ class LocalWorker(StreamWorker):
     def kill(self) -> None:
         process.signal_group(self.pid, platform.SIGKILL)
 
+    def dump(self) -> None:
+        process.ask_for_stacks(self.pid)
+
     def reap(self) -> int | None:
         # whatever the worker started in its group ends with it; before the pid is free for others
         self.kill()

@@ -69,7 +69,7 @@ class Meter:
         return anonymous
 
     def _private(self) -> int:
-        """Anonymous pages that no other process has: map by map, as a map of a file has private ones too."""
+        """The anonymous pages that no other process has; map by map, since files have private pages too."""
         return sum(
             min(part.anonymous, part.private_clean + part.private_dirty)
             for part in self._process.memory_maps(grouped=False)

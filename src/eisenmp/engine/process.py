@@ -122,6 +122,18 @@ def signal_group(pid: int, number: int) -> None:
         return
 
 
+def ask_for_stacks(pid: int) -> None:
+    """Have the worker write its stacks: the worker alone, for others would die of the signal."""
+    import signal
+
+    number = getattr(signal, "SIGQUIT", None)
+    if number is not None:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+
 def high(descriptor: int) -> int:
     """The descriptor, moved out of the way of 0, 1 and 2, which the worker has its own for."""
     if descriptor > 2 or sys.platform == "win32":

@@ -67,6 +67,9 @@ class StreamWorker:
         """End it, and what it has started."""
         raise NotImplementedError
 
+    def dump(self) -> None:
+        """Have it write the stacks of its threads to its output, where it can."""
+
     def reap(self) -> int | None:
         """Wait for its end, which is near; its exit code if it can be known."""
         raise NotImplementedError
@@ -170,6 +173,12 @@ class StreamEngine:
             worker = self.workers.get(wid)
             if worker is not None:
                 worker.kill()
+
+    def dump(self, wid: int) -> None:
+        with self.lock:
+            worker = self.workers.get(wid)
+            if worker is not None:
+                worker.dump()
 
     def close(self, grace: float) -> None:
         """Kill what is left, reap it, close everything."""

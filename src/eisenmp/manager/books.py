@@ -100,19 +100,18 @@ class Books:
 
     def attempt(self, parcel: Parcel) -> None:
         """The chunk, or a piece of it, goes to a worker."""
-        self._store.attempt(self._number, parcel.number, _start(parcel))
+        self._store.attempt(self._number, parcel.number, parcel.start)
 
     def done(self, number: int, pieces: Iterable[Piece]) -> None:
         """A ticket is done: one piece, or all those of it that were not given up."""
         self._store.done(self._number, number, pieces, pardoned=self._pardoned.pop(number, ()))
 
-    def gave_up(self, parcel: Parcel, rows: int, blame: Blame, *, final: bool) -> None:
-        """The chunk, or a piece of it with so many rows, was given up; `final` when the job goes on."""
-        start, part = _start(parcel), getattr(parcel, "part", 0)
-        whole = not start and not part
+    def gave_up(self, parcel: Parcel, part: int, blame: Blame, *, final: bool) -> None:
+        """The chunk, or a piece of it, was given up; `final` when the job goes on."""
         letter = Letter(
-            part, start, rows, blame.kind, blame.cause, blame.error, blame.traceback_text, blame.tail,
-            blame.pid, blame.exitcode, parcel.attempts, final=final, body=None if whole else parcel.body,
+            part, parcel.start, parcel.rows, blame.kind, blame.cause, blame.error, blame.traceback_text,
+            blame.tail, blame.pid, blame.exitcode, parcel.attempts,
+            final=final, body=parcel.body if parcel.piece else None,
         )  # fmt: skip
         self.lost(parcel.number, letter)
 
@@ -134,11 +133,6 @@ class Books:
         return LedgerFault(
             f"{self._store.path}: the source of feed {self._number} is not the one of the ledger: {how}"
         )
-
-
-def _start(parcel: Parcel) -> int:
-    start: int = getattr(parcel, "start", 0)
-    return start
 
 
 def _pickled(error: BaseException) -> bytes | None:

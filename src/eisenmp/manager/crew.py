@@ -36,9 +36,9 @@ _worker_ids = count(1)  # goes on rising over all managers of the program, as in
 class Slot:
     """One place for a worker."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, before: Slot | None = None) -> None:
         self.number = number
-        self.worker_id = next(_worker_ids)
+        self.worker_id: int = next(_worker_ids) if before is None else before.worker_id
         self.name = f"Process-{self.worker_id}"
         self.wid = 0  #: of the process in it now; 0 when there is none
         self.pid = 0
@@ -48,6 +48,12 @@ class Slot:
         self.left = False  #: the worker will not be called again
         self.retired = False  #: no replacement is wanted
         self.dismissed = False  #: ended by the program: for good, and a death all the same
+        self.renewed = False  #: the process leaves and another one follows it
+        self.overdue = ""  #: the kind of failure, when the process was ended because of its chunk
+        self.dumps_quietly = (
+            False  #: the stacks that the process writes are for its failure, not for the console
+        )
+        self.chunks = 0  #: that were sent to the process
         self.restart_reason = ""
         self.start_failures = 0
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -84,6 +90,8 @@ class Crew:
         self.settings = settings
         self._names = names
         self._by_wid: dict[int, Slot] = {}
+        self._heirs: dict[int, Slot] = {}  # by slot: the process that will follow the one that is there
+        self._leavers: set[Slot] = set()  # that have handed over their place and are not gone yet
         self._wids = count(1)
         self._environment: dict[str, str] | None = None
         self._warm: tuple[tuple[Source, ...], bytes] | None = None
@@ -97,13 +105,59 @@ class Crew:
         """The slot of a process; None when the process has been replaced or is gone."""
         return self._by_wid.get(wid)
 
+    def everyone(self) -> list[Slot]:
+        """The slots, and those who are to take one or have handed it over."""
+        return [*self.slots, *self._heirs.values(), *self._leavers]
+
     def alive(self) -> Iterator[Slot]:
-        return (slot for slot in self.slots if slot.alive)
+        return (slot for slot in self.everyone() if slot.alive)
+
+    def make_heir(self, slot: Slot) -> Slot | None:
+        """Room for the process that will follow the one in the slot; None if there is one already."""
+        if slot.number in self._heirs:
+            return None
+        heir = self._heirs[slot.number] = Slot(slot.number, slot)
+        return heir
+
+    def promote(self, slot: Slot) -> Slot | None:
+        """The heir, which is in the slot from now on; None if there is none."""
+        heir = self._heirs.pop(slot.number, None)
+        if heir is not None:
+            self.slots[slot.number] = heir
+            if slot.alive:
+                self._leavers.add(slot)
+        return heir
+
+    def is_heir(self, slot: Slot) -> bool:
+        return self._heirs.get(slot.number) is slot
+
+    def is_spare(self, slot: Slot) -> bool:
+        """Whether it is an heir, or has handed over its place."""
+        return self.is_heir(slot) or slot in self._leavers
+
+    def drop_spare(self, slot: Slot) -> None:
+        if self.is_heir(slot):
+            del self._heirs[slot.number]
+        self._leavers.discard(slot)
+
+    def dismiss_heir(self, slot: Slot) -> None:
+        """Nobody will follow in the slot after all."""
+        heir = self._heirs.get(slot.number)
+        if heir is not None:
+            heir.retired = True
+            self.order_stop(heir)
+
+    def dismiss_heirs(self) -> None:
+        for heir in list(self._heirs.values()):
+            self.dismiss_heir(heir)
+
+    def queue_name(self, index: int) -> str:
+        return self._names[index].name
 
     @property
     def over(self) -> bool:
         """No process is there and none will be."""
-        return all(slot.over for slot in self.slots)
+        return all(slot.over for slot in self.everyone())
 
     @property
     def finished(self) -> bool:
@@ -137,6 +191,8 @@ class Crew:
             cores=cores,
             contract=self.contract,
             argv=tuple(sys.argv),
+            chunks_max=self.settings.chunks_max or 0,
+            reports_rows=self.settings.timeout_row is not None,
         )
         launch = Launch(
             spec=dumps(spec, "the settings of the worker"),

@@ -9,16 +9,21 @@ Whoever waits for something drives the loop (see `wire.pump`). All state is chan
 from __future__ import annotations
 
 import threading
+from collections import deque
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from time import monotonic
 
 from ..core import messages as m
-from ..core.ledger import Accept, Finish, GiveUp, Ledger, Parcel, Recall, Remind, Send, Token
+from ..core.failing import RAISED
+from ..core.ledger import Accept, Cut, Finish, GiveUp, Later, Ledger, Parcel, Recall, Remind, Send, Token
 from ..core.messages import Message
 from ..engine.base import Arrived, Log, Lost, Notice, Started
 from ..wire.pump import Pump
+from .cause import Blame
+from .cutting import cut_rows
+from .enforcer import Enforcer
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .supervisor import Supervisor
@@ -31,7 +36,6 @@ if TYPE_CHECKING:
     from ..core.ledger import Command
     from ..core.lines import Worker
     from ..engine.base import Engine
-    from .cause import Blame
     from .collector import Collector
     from .crew import Crew
     from .feed import Feed
@@ -57,11 +61,14 @@ class Dispatcher:
         self.unseen: dict[int, Feed] = {}  #: that failed, and nobody was told
         self.closing = False  #: no feed will follow
         self.keeps_books = False  #: there is a ledger on disk
+        self.renews = False  #: workers are replaced after a number of chunks
+        self.enforcer = Enforcer(self, None, 0.0)
         self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
         self._pending: dict[int, list[Message]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_numbers = count()
+        self._following: deque[Command] | None = None  # commands that are being done, in order
         self.supervisor = self.supervisor_type(self)
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
@@ -116,34 +123,67 @@ class Dispatcher:
                     self.engine.kill(wid)  # it does not speak our language
                     return
                 handler(wid, message)
+        if self.enforcer.watches:
+            self.enforcer.look(wid)
 
     # what the ledger says
 
     def execute(self, commands: Iterable[Command]) -> None:
-        """Do it. Under the lock."""
-        for command in commands:
-            if isinstance(command, Send):
-                self._send(command.wid, command.parcel)
-            elif isinstance(command, Finish):
-                self._finish(command)
-            elif isinstance(command, Accept):
-                self._accepted(command.put)
-            elif isinstance(command, Recall):
-                self.order(command.wid, m.ORDER_RECALL, queue=command.queue, c=command.count)
-            elif isinstance(command, Token):
-                self.send_now(command.wid, Message(m.TOKEN, command.queue))
-            elif isinstance(command, GiveUp):
-                self._give_up(command)
-            elif isinstance(command, Remind):
-                self.after(command.seconds, partial(self._remind, command.queue))
+        """Do it. Under the lock.
+
+        What follows from a command comes behind the others: what the ledger has leased first is sent first.
+        """
+        if self._following is not None:
+            self._following.extend(commands)
+            return
+        self._following = following = deque(commands)
+        try:
+            while following:
+                self._do(following.popleft())
+        finally:
+            self._following = None
+
+    def _do(self, command: Command) -> None:
+        if isinstance(command, Send):
+            self._send(command.wid, command.parcel)
+        elif isinstance(command, Finish):
+            self._finish(command)
+        elif isinstance(command, Accept):
+            self._accepted(command.put)
+        elif isinstance(command, Recall):
+            self.order(command.wid, m.ORDER_RECALL, queue=command.queue, c=command.count)
+        elif isinstance(command, Token):
+            self.send_now(command.wid, Message(m.TOKEN, command.queue))
+        elif isinstance(command, Later):
+            self.after(command.seconds, partial(self._due, command.parcel))
+        elif isinstance(command, Cut):
+            self._cut(command)
+        elif isinstance(command, GiveUp):
+            self._give_up(command)
+        elif isinstance(command, Remind):
+            self.after(command.seconds, partial(self._remind, command.queue))
 
     def _remind(self, queue: int) -> None:
         self.execute(self.ledger.reminded(queue))
+
+    def _due(self, parcel: Parcel) -> None:
+        self.execute(self.ledger.due(parcel))
+
+    def _cut(self, command: Cut) -> None:
+        bodies = cut_rows(command.parcel.body, command.points)
+        if bodies is None:
+            self.execute(self.ledger.uncut(command))
+        else:
+            self.execute(self.ledger.pieces(command, bodies))
 
     def _send(self, wid: int, parcel: Parcel) -> None:
         if not parcel.feed:
             self.send_now(wid, Message(m.ITEM, parcel.queue, parcel.lease, body=parcel.body))
             return
+        if self.renews:
+            self.supervisor.sent(wid)
+        if self.enforcer.watches:
+            self.enforcer.look(wid)
         message = tuple.__new__(
             Message,
             (m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body),
@@ -180,6 +220,8 @@ class Dispatcher:
             while feed.inflow:
                 parcels.append(feed.inflow.popleft())
             if parcels and not feed.stopped:
+                if feed.unwanted:
+                    parcels = feed.sort_out(parcels)
                 self.execute(self.ledger.offered_all(feed.queue.number, parcels))
                 self.settle()
 
@@ -231,15 +273,25 @@ class Dispatcher:
         if self.emit is not None:
             slot = self.slot_number(command.wid)
             self.emit("ChunkDone", (self._ticket(parcel), slot, feed.rows_of(parcel.number)))
-        if feed.finished(parcel.number, command.outputs):
+        if feed.finished(parcel, command.outputs):
             self.feed_over(feed)
 
     def _give_up(self, command: GiveUp) -> None:
         parcel: Parcel = command.parcel
+        blame: Blame = command.error
+        if not parcel.feed:
+            self.collector.warned(
+                f"an object in queue {self.crew.queue_name(parcel.queue)!r} was dropped: "
+                f"{parcel.deaths} workers died with it, the last one so: {blame.cause}"
+            )
+            return
         feed = self.feeds.get(parcel.feed)
         if feed is None:
             return
-        blame: Blame = command.error
+        slot = self.crew.find(command.wid)
+        if blame.kind != RAISED and slot is not None:
+            # it has come to its senses in time: what it wrote meanwhile
+            blame = blame._replace(stack=slot.stack, tail="\n".join(slot.tail))
         feed.gave_up(parcel, blame)
         if feed.is_over:
             self.feed_over(feed)
@@ -286,13 +338,24 @@ class Dispatcher:
                 self.feed_over(feed)
 
     def cancel_feed(self, feed: Feed) -> None:
-        """Take back what waits, say so to the workers that have chunks of the feed. Under the lock."""
+        """Take back what waits, end what runs of the feed. Under the lock."""
         self.ledger.feed_dropped(feed.queue.number, feed.number)
         self.execute(self.ledger.room_made(feed.queue.number))
         for wid, parcel in self.ledger.leased(feed.number):
-            self.order(wid, m.ORDER_CANCEL, b=parcel.lease)
+            self.enforcer.cancel(wid, parcel.lease)
         if feed.is_over:
             self.feed_over(feed)
+
+    def cancel_ticket(self, feed: Feed, number: int) -> None:
+        """Take back what waits of the ticket, end what runs of it. Under the lock."""
+        blame = Blame("cancelled", "it was cancelled")
+        for parcel in self.ledger.ticket_dropped(feed.queue.number, feed.number, number):
+            self._give_up(GiveUp(parcel, blame, 0))
+        self.execute(self.ledger.room_made(feed.queue.number))
+        for wid, parcel in self.ledger.leased(feed.number):
+            if parcel.number == number:
+                self.enforcer.cancel(wid, parcel.lease)
+        self.settle()
 
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""

@@ -32,9 +32,13 @@ class SlotProcess:
 
     daemon = False
 
-    def __init__(self, door: Door, slot: Slot) -> None:
+    def __init__(self, door: Door, number: int) -> None:
         self._door = door
-        self._slot = slot
+        self._number = number
+
+    @property
+    def _slot(self) -> Slot:
+        return self._door._crew.slots[self._number]
 
     @property
     def name(self) -> str:
@@ -114,7 +118,7 @@ class Door:
         self.all_threads_stop = False
         self.pi: Any = None
         self.e_utilsResult: Result = self.boxes.result
-        self._processes: dict[Slot, SlotProcess] = {}
+        self._processes: dict[int, SlotProcess] = {}
         self._shutdown_said = False
         self._findings_printed = self._end_printed = False
         for name in self._names:
@@ -230,10 +234,10 @@ class Door:
     def proc_list(self) -> list[SlotProcess]:
         """One entry per slot; PROCS_MAX of them right after start()."""
         known = self._processes
-        for slot in self._crew.slots:
-            if slot not in known:
-                known[slot] = SlotProcess(self, slot)
-        return [known[slot] for slot in self._crew.slots]
+        for number in range(len(self._crew.slots)):
+            if number not in known:
+                known[number] = SlotProcess(self, number)
+        return [known[number] for number in range(len(self._crew.slots))]
 
     @property
     def PROCS_MAX(self) -> int:

@@ -18,15 +18,15 @@ def end_workers(crew: Crew, engine: Engine, pump: Pump, grace: float) -> None:
     """Wait `grace` seconds for workers that were told to leave; then SIGTERM, then SIGKILL."""
 
     def gone() -> bool:
-        return not any(slot.alive for slot in crew.slots)
+        return not any(crew.alive())
 
     if pump.wait_until(gone, grace):
         return
-    for slot in crew.alive():
+    for slot in list(crew.alive()):
         engine.terminate(slot.wid)
     if pump.wait_until(gone, min(TERM_GRACE, grace)):
         return
-    for slot in crew.alive():
+    for slot in list(crew.alive()):
         engine.kill(slot.wid)
     pump.wait_until(gone, KILL_PATIENCE)
 

@@ -90,6 +90,7 @@ class Enforcer:
                 continue
             blame = Blame("timeout", cause, pid=slot.pid)
             if dispatcher.ledger.expire(wid, lease, TIMED_OUT, blame, done=done):
+                slot.dumps_quietly = True
                 dispatcher.engine.dump(wid)
                 self.end(wid, lease, TIMED_OUT, cause, self._soft)
         self._arm()

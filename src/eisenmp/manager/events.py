@@ -42,6 +42,16 @@ class WorkerDied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerRecycled(Event):
+    """The process of a slot is to leave after its running chunk, and another one follows it."""
+
+    slot: int
+    name: str
+    pid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerLeft(Event):
     """The worker returned something false, or was told to leave."""
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from ..core import messages as m
+from ..core.failing import CANCELLED
 from ..core.outcome import Piece
+from ..core.pieces import FAILED, Pieces
+from ..core.record import NamedTuple
 from ..core.results import Failure, Result, Results
 from ..core.ticket import Ticket
 from ..wire.pickles import loads
@@ -22,6 +25,17 @@ if TYPE_CHECKING:
     from ..core.queues import QueueName
     from .books import Books
     from .dispatcher import Dispatcher
+
+
+class Lost(NamedTuple):
+    """A chunk, or the piece that starts at this row of it, that was given up; or rows that never went out."""
+
+    number: int
+    start: int | None
+    body: bytes | None
+    rows: Any
+    why: Blame | BaseException
+    attempts: int
 
 
 class Feed:
@@ -59,7 +73,9 @@ class Feed:
         self._source_error: BaseException | None = None
         self._error_ticket: Ticket | None = None
         self._cancelled = False
-        self._failed: list[tuple[int, bytes | None, Any, Blame | BaseException, int]] = []
+        self._failed: list[Lost] = []
+        self._pieces: dict[int, Pieces] = {}  # of tickets whose chunk was cut
+        self.unwanted: set[int] = set()  #: tickets that were cancelled before they were known to the ledger
         if listed:
             self._results.kept = False
 
@@ -77,18 +93,23 @@ class Feed:
 
     @property
     def failed(self) -> list[Failure]:
-        """Chunks that were given up."""
+        """Chunks, or pieces of them, that were given up."""
         failures = []
-        for number, body, rows, why, attempts in list(self._failed):
-            ticket = Ticket(self.queue.name, number, self.number)
-            if body is not None:
-                rows = _rows(body)
+        for lost in list(self._failed):
+            ticket, why = self._ticket(lost.number, lost.start), lost.why
+            rows = lost.rows if lost.body is None else _rows(lost.body)
             if isinstance(why, Blame):
                 error = why.exception(ticket)
-                failures.append(Failure(ticket, rows, error, why.cause, attempts, why.tail, why.stack))
+                failures.append(Failure(ticket, rows, error, why.cause, lost.attempts, why.tail, why.stack))
             else:
-                failures.append(Failure(ticket, rows, why, str(why), attempts))
+                failures.append(Failure(ticket, rows, why, str(why), lost.attempts))
         return failures
+
+    def _ticket(self, number: int, start: int | None = None) -> Ticket:
+        """The ticket; of the piece that starts at the row `start`, if it was cut."""
+        pieces = self._pieces.get(number) if start is not None else None
+        part = 0 if pieces is None or start is None else pieces.part(start)
+        return Ticket(self.queue.name, number, self.number, part)
 
     def __iter__(self) -> Iterator[Result]:
         """Results as the chunks finish."""
@@ -110,8 +131,20 @@ class Feed:
         self.raise_error()
         return True
 
+    def cancel_ticket(self, number: int) -> None:
+        """Drop what waits of the ticket and end what runs of it; it is in `failed` then."""
+        dispatcher = self._dispatcher
+        with dispatcher.lock:
+            if not self.is_over and number not in self._results:
+                dispatcher.take_in(self)
+                if number >= self._cut:
+                    self.unwanted.add(number)
+                else:
+                    dispatcher.cancel_ticket(self, number)
+        dispatcher.pump.interrupt()
+
     def cancel(self) -> None:
-        """Stop pulling the source, drop what waits; chunks that run may finish and do not count."""
+        """Stop pulling the source, drop what waits; chunks that run are ended after a while."""
         dispatcher = self._dispatcher
         with dispatcher.lock:
             if not self.is_over:
@@ -162,6 +195,11 @@ class Feed:
                         break
                 number, outputs = results.pop()
                 pump.poke()
+                if outputs.__class__ is tuple:
+                    for piece in outputs:
+                        ticket = new(Ticket, (queue, number, feed, piece.part))
+                        yield new(Result, (ticket, self._open(number, piece.outputs)))
+                    continue
                 if len(outputs) == 1 and not outputs[0].flags & m.HEADED:
                     value = self._load(number, outputs[0].body)
                 else:
@@ -296,26 +334,55 @@ class Feed:
 
     # for the dispatcher, under its lock
 
-    def finished(self, number: int, outputs: list[m.Message]) -> bool:
-        """A chunk is done; returns whether it was the last one."""
-        if self._add(number, outputs) and self.books is not None:
-            self.books.done(number, (Piece(0, 0, self.rows_of(number), tuple(outputs)),))
+    def finished(self, parcel: Parcel, outputs: list[m.Message]) -> bool:
+        """A chunk, or a piece of one, is done; returns whether it was the last one."""
+        number = parcel.number
+        if parcel.piece:
+            self._piece_ended(parcel, outputs)
+        elif self._add(number, outputs) and self.books is not None:
+            self.books.done(number, (Piece(0, 0, parcel.rows, tuple(outputs)),))
         return self._source_ended and self.is_over
+
+    def _piece_ended(self, parcel: Parcel, outputs: Any) -> None:
+        """The results of a ticket in pieces are given out when the last piece has come to its end."""
+        number = parcel.number
+        pieces = self._pieces.get(number)
+        if pieces is None:
+            pieces = self._pieces[number] = Pieces(self.rows_of(number))
+        if not pieces.add(parcel.start, parcel.rows, outputs):
+            return
+        done = tuple(Piece(part, start, rows, tuple(outputs)) for part, start, rows, outputs in pieces.done())
+        if not done:
+            self._results.fail(number)
+        elif self._results.add(number, done):
+            self._rows_done += sum(piece.rows for piece in done)
+        if self.books is not None and done:
+            self.books.done(number, done)
 
     def restored(self, settled: Settled) -> None:
         """A ticket that an earlier run has settled: given out at its place, and not run."""
         number = settled.number
         for letter in settled.letters:
-            ticket = Ticket(self.queue.name, number, self.number)
+            ticket = Ticket(self.queue.name, number, self.number, letter.part)
             body, why = letter.body or settled.body, letter_reason(letter, ticket)
-            self._failed.append((number, body, None, why, letter.attempts))
-        if settled.pieces:
-            self._add(number, [output for piece in settled.pieces for output in piece.outputs])
+            start = None if letter.body is None else letter.start
+            if start is not None and number not in self._pieces:
+                pieces = self._pieces[number] = Pieces(settled.rows)
+                parts = [(piece.start, piece.rows) for piece in settled.pieces]
+                parts += [(letter.start, letter.rows) for letter in settled.letters]
+                for first, rows in parts:
+                    pieces.add(first, rows, FAILED)
+            self._failed.append(Lost(number, start, body, None, why, letter.attempts))
+        if settled.pieces and settled.pieces[0].part:
+            self._results.add(number, settled.pieces)
+            self._rows_done += sum(piece.rows for piece in settled.pieces)
+        elif settled.pieces:
+            self._add(number, settled.pieces[0].outputs)
         else:
             self._results.fail(number)
 
     def _add(self, number: int, outputs: Sequence[Output]) -> bool:
-        new = self._results.add(number, outputs)
+        new = self._results.add(number, list(outputs))
         if new:
             self._rows_done += self._rows_of.pop(number, 0) if number in self._rows_of else self._size or 0
             if self.listed:
@@ -324,18 +391,33 @@ class Feed:
         return new
 
     def gave_up(self, parcel: Parcel, blame: Blame) -> None:
-        number = parcel.number
-        ticket = Ticket(self.queue.name, number, self.number)
-        self._failed.append((number, parcel.body, None, blame, parcel.attempts))
-        self._results.fail(number)
+        """A chunk, or a piece of one, has failed for good, or was cancelled."""
+        number, start = parcel.number, parcel.start if parcel.piece else None
+        goes_on = self._skip or blame.kind == CANCELLED
+        self._failed.append(Lost(number, start, parcel.body, None, blame, parcel.attempts))
+        ticket = self._ticket(number, start)
         if self.books is not None:
-            self.books.gave_up(parcel, self.rows_of(number), blame, final=self._skip)
-        if not self._skip and self._error is None:
+            self.books.gave_up(parcel, ticket.part, blame, final=goes_on)
+        if parcel.piece:
+            self._piece_ended(parcel, FAILED)
+        else:
+            self._results.fail(number)
+        if not goes_on and self._error is None:
             self.stop_with(blame, ticket)
+
+    def sort_out(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Those that are wanted; the others were cancelled before they came."""
+        wanted = []
+        for parcel in parcels:
+            if parcel.number in self.unwanted:
+                self.gave_up(parcel, Blame(CANCELLED, "it was cancelled"))
+            else:
+                wanted.append(parcel)
+        return wanted
 
     def rows_lost(self, number: int, rows: Any, error: BaseException) -> None:
         """Rows of a chunk that was never sent: its source raised while it was cut, or they cannot be sent."""
-        self._failed.append((number, None, rows, error, 0))
+        self._failed.append(Lost(number, None, None, rows, error, 0))
 
     def skip_unsent(self, rows: Any, error: BaseException) -> bool:
         """With on_error="skip", a chunk that cannot be sent is a failure like any other; else False."""

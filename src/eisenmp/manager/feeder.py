@@ -204,6 +204,8 @@ class Feeder:
         """
         feed, inflow = self.feed, self.feed.inflow
         queue, serial, books = feed.queue.number, feed.number, feed.books
+        # where time counts, a worker reports each chunk before it starts the next
+        flags = m.CAREFUL if self._dispatcher.enforcer.watches else 0
         for _ in range(room):
             if books is not None:
                 while feed.may_restore and self._restore() is not None:
@@ -221,7 +223,8 @@ class Feeder:
             except Unpicklable as error:
                 self._unsendable(rows, error)
                 continue
-            parcel = Parcel(queue, body, feed=serial, number=feed.cut(len(rows)))
+            count = len(rows)
+            parcel = Parcel(queue, body, feed=serial, number=feed.cut(count), flags=flags, rows=count)
             if books is not None:
                 books.sent(parcel.number, len(rows), body)
             inflow.append(parcel)
@@ -241,7 +244,9 @@ class Feeder:
             if feed.stopped:
                 return
             number = feed.cut(len(rows))
-            parcel = Parcel(feed.queue.number, body, feed=feed.number, number=number, flags=flags)
+            parcel = Parcel(
+                feed.queue.number, body, feed=feed.number, number=number, flags=flags, rows=len(rows)
+            )
             if feed.books is not None:
                 feed.books.sent(number, len(rows), body, flags)
                 if flags & m.LAST:
@@ -249,7 +254,8 @@ class Feeder:
             if flags & m.LAST:
                 # before it is sent: its worker may leave before this thread comes to its end
                 feed.source_ended()
-            dispatcher.execute(dispatcher.ledger.offered(parcel))
+            parcels = feed.sort_out([parcel]) if feed.unwanted else [parcel]
+            dispatcher.execute(dispatcher.ledger.offered_all(parcel.queue, parcels))
             dispatcher.settle()
         dispatcher.changed_here()
 

@@ -81,17 +81,15 @@ class MemoryGuard:
             return
         self._fat[slot.number] = self._fat.get(slot.number, 0) + 1
         if self._fat[slot.number] == IN_A_ROW:
-            limit, size = mebibytes(self._limit), mebibytes(number)
             self._dispatcher.collector.warned(
-                f"{IN_A_ROW} processes of {slot.name} in a row took more than memory_max = {limit} "
-                f"from the start, the last one {size}: each is replaced, again and again"
+                f"{IN_A_ROW} processes of {slot.name} in a row took more than "
+                f"memory_max = {mebibytes(self._limit)} from the start, the last one {mebibytes(number)}: "
+                "each is replaced, again and again"
             )
 
 
-def guard(dispatcher: Dispatcher, limit: int | None) -> MemoryGuard | None:
-    """The guard of a manager's workers; None where there is no limit, or no process to measure."""
-    if limit is None:
-        return None
+def guard(dispatcher: Dispatcher, limit: int) -> MemoryGuard | None:
+    """The guard of a manager's workers; None, and a warning, where there is no process to be measured."""
     if not getattr(dispatcher.engine, "measurable", False):
         import warnings
 

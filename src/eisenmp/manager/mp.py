@@ -11,6 +11,7 @@ from ..core import queues as queue_names
 from ..core.later import check_supported
 from ..core.queues import QueueNames
 from ..core.settings import Settings, split_attributes
+from ..core.ticket import Ticket
 from ..errors import EisenmpError, SettingsError, Stopped
 from ..wire.pickles import Unpicklable, dumps
 from . import lifetime
@@ -22,6 +23,7 @@ from .engines import can_fork, make_engine
 from .feed import Feed
 from .legacy import Boxes
 from .parts import Parts
+from .policy import apply_policy
 from .queue import Queue
 from .subscribers import Subscribers
 from .variables import pack_variables
@@ -110,14 +112,11 @@ class Mp(Door):
 
     def _apply_settings(self) -> None:
         check_supported(self.settings)
-        settings, ledger = self.settings, self._ledger
+        settings = self.settings
         check_pin(settings.pin)
-        retries, budget = settings.retries, ledger.budget
-        budget.deaths, budget.raises, budget.timeouts = retries.death, retries.raised, retries.timeout
-        ledger.tokens = not settings.stop_msg_disable
+        apply_policy(settings, self.dispatcher, self.contract)
         self._crew.settings = self.collector.settings = settings
         self._crew.forked = can_fork(self.engine, settings)
-        self.dispatcher.supervisor.start_timeout = settings.start_timeout
         self._memory_guard = None
         if settings.memory_max is not None:
             from .memory import guard
@@ -372,6 +371,7 @@ class Mp(Door):
             dispatcher.closing = True
             for index in list(self._ledger.queues):
                 dispatcher.execute(self._ledger.feed_ended(index, KEEPER))
+            self._crew.dismiss_heirs()
             for slot in self._crew.slots:
                 if slot.is_chunk_worker and slot.ready:
                     self._crew.order_stop(slot)
@@ -379,7 +379,7 @@ class Mp(Door):
     def _stop_servers(self) -> None:
         """Leaving `with`: what does not wait for chunks is stopped too."""
         with self.dispatcher.lock:
-            for slot in self._crew.slots:
+            for slot in self._crew.everyone():
                 self._crew.order_stop(slot)
 
     def _wait_for_crew(self, until: float | None) -> None:
@@ -463,12 +463,23 @@ class Mp(Door):
         feeder.thread.start()
         return feed
 
-    def cancel(self, ticket_or_feed: Any) -> None:
-        """Cancel a feed. Chunks that run may finish and do not count."""
-        if isinstance(ticket_or_feed, Feed):
+    def cancel(self, ticket_or_feed: Ticket | Feed | None = None) -> None:
+        """Cancel a ticket, a feed, or all feeds if nothing is named.
+
+        What waits is dropped. A worker that is at it sees `toolbox.cancelled`; after `grace` seconds it is
+        ended and replaced. What it sends does not count: a cancelled ticket is in `feed.failed`.
+        """
+        if ticket_or_feed is None:
+            for feed in list(self.dispatcher.feeds.values()):
+                feed.cancel()
+        elif isinstance(ticket_or_feed, Feed):
             ticket_or_feed.cancel()
-            return
-        raise TypeError(f"cancel takes a Feed, not {ticket_or_feed!r}")
+        elif isinstance(ticket_or_feed, Ticket):
+            cancelled = self.dispatcher.feeds.get(ticket_or_feed.feed)
+            if cancelled is not None:
+                cancelled.cancel_ticket(ticket_or_feed.number)
+        else:
+            raise TypeError(f"cancel takes a Ticket, a Feed or nothing, not {ticket_or_feed!r}")
 
     def _check_started(self) -> None:
         if not self._started:

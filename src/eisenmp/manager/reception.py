@@ -64,6 +64,9 @@ class Reception:
         slot.ready = True
         slot.start_failures = 0
         slot.is_chunk_worker = bool(message.flags)
+        # rows are only known to be rows where the framework calls the worker with them
+        self._dispatcher.ledger.budget.cuts = slot.is_chunk_worker
+        self._supervisor.heir_ready(slot)
         if self._supervisor.stopping or (self._dispatcher.closing and slot.is_chunk_worker):
             self._dispatcher.crew.order_stop(slot)
         if self._dispatcher.emit is not None:
@@ -156,8 +159,13 @@ class Reception:
             self._printed(slot, 2, whole.decode("utf-8", "replace") + "\n", slot.dump)
 
     def _printed(self, slot: Slot, stream: int, text: str, dump: Stack | None = None) -> None:
-        slot.tail.extend(line for line in text.splitlines() if dump is None or not dump.take(line))
-        self._dispatcher.collector.printed(slot.name, stream, text)
+        lines = text.splitlines()
+        said = lines if dump is None else [line for line in lines if not dump.take(line)]
+        slot.tail.extend(said)
+        if slot.dumps_quietly and len(said) < len(lines):
+            text = "".join(f"{line}\n" for line in said)
+        if text:
+            self._dispatcher.collector.printed(slot.name, stream, text)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("OutputLine", (slot.number, slot.name, stream, text))
 
@@ -171,8 +179,10 @@ class Reception:
         slot = self._dispatcher.crew.find(wid)
         if slot is None:
             return
-        slot.left = True
         self._dispatcher.ledger.leaving(wid)
+        if (message.a == m.LEFT_AT_LIMIT or slot.renewed) and self._supervisor.hand_over(slot):
+            return
+        slot.left = True
         self._dispatcher.collector.left(slot.name, slot.worker_id)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerLeft", (slot.number, slot.name))
@@ -202,6 +212,7 @@ class Reception:
             self._dispatcher.execute(self._dispatcher.ledger.paused(wid, message.a == m.ORDER_PAUSE))
 
     def _on_progress(self, wid: int, message: Message) -> None:
+        self._dispatcher.enforcer.progressed(wid, message.b)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("RowsDone", (self._dispatcher.slot_number(wid), message.b))
 

@@ -30,6 +30,7 @@ class Supervisor:
         self._sys_path: tuple[str, ...] = ()
         self._coroner = Coroner(dispatcher.crew)
         self.start_timeout = 60.0
+        self.heir_after = 0  #: chunks of a worker after which its successor is started
         self.stopping = False  #: all workers were told to leave
         self.error: BaseException | None = None  #: why the manager as a whole has failed
         self.on_all_gone: Callable[[], None] = lambda: None
@@ -39,6 +40,10 @@ class Supervisor:
         wid = self._dispatcher.crew.reserve(slot)
         self._dispatcher.ledger.worker_started(wid, slot.number)
         slot.tail.clear()
+        slot.overdue = ""
+        slot.dumps_quietly = False
+        slot.renewed = False
+        slot.chunks = 0
         try:
             self._dispatcher.crew.spawn(slot, self._sys_path, len(self._dispatcher.crew.slots))
         except BaseException:
@@ -74,17 +79,24 @@ class Supervisor:
             return
         self._dispatcher.crew.gone(wid, exit)
         blame = self._coroner.examine(slot, exit, events)
-        expected = slot.left or self.stopping or slot.retired
+        if slot.overdue:
+            blame = blame._replace(kind=slot.overdue, stack=slot.stack)
+        expected = slot.left or self.stopping or slot.retired or slot.renewed
         if not expected:
             self._handle_with_care(wid)
         self._dispatcher.execute(
             self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
         )
-        if expected:
+        if self._dispatcher.crew.is_spare(slot):
+            self._spare_lost(slot, blame, expected=expected)
+        elif slot.renewed and not (slot.left or slot.retired or slot.dismissed or self.stopping):
+            self._start_again(slot)
+        elif expected:
             slot.retired = True
         else:
             self._replace(slot, blame)
-        if slot.retired:
+        if slot.retired and slot in self._dispatcher.crew.slots:
+            self._dispatcher.crew.dismiss_heir(slot)
             self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
         if self._dispatcher.crew.over:
             self._all_gone()
@@ -114,7 +126,12 @@ class Supervisor:
 
     def _start_again(self, slot: Slot) -> None:
         """A new process for the slot; where the system has no room for one, later, and not for ever."""
-        if slot.alive or slot.retired or slot.dismissed or self.stopping:
+        if slot.alive or self.stopping:
+            return
+        if slot.retired or slot.dismissed:
+            self._close(slot)
+            return
+        if self._promote_heir(slot):
             return
         try:
             self.start_slot(slot)
@@ -124,12 +141,17 @@ class Supervisor:
                 slot.retired = False
                 self._dispatcher.after(START_DELAY * slot.start_failures, partial(self._start_again, slot))
                 return
-            self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
             failure = EisenmpError(f"worker {slot.name} cannot be started: {error}")
             failure.__cause__ = error
             self.fail(failure)
-            if self._dispatcher.crew.over:
-                self._all_gone()
+            self._close(slot)
+
+    def _close(self, slot: Slot) -> None:
+        """The slot was empty and waited for its next process; there will be none."""
+        slot.retired = True
+        self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
+        if self._dispatcher.crew.over:
+            self._all_gone()
 
     def _all_gone(self) -> None:
         self._dispatcher.abandon_feeds()
@@ -150,11 +172,109 @@ class Supervisor:
     def stop_workers(self) -> None:
         """Tell all workers to leave after their running cycle. Under the lock."""
         self.stopping = True
-        for slot in self._dispatcher.crew.slots:
+        for slot in self._dispatcher.crew.everyone():
             if slot.alive:
                 self._dispatcher.crew.order_stop(slot)
             else:
                 slot.retired = True
+
+    # replacing without dead time
+
+    def end(self, slot: Slot, reason: str) -> None:
+        """End the process of the slot now; the reason becomes the cause of its death. Under the lock."""
+        if slot.alive:
+            slot.restart_reason = reason
+            self._dispatcher.engine.kill(slot.wid)
+
+    def recycle(self, slot: Slot, reason: str) -> None:
+        """Have the process of the slot leave after its running chunk, once its successor is ready."""
+        if self._may_succeed(slot) and not slot.renewed:
+            slot.renewed = True
+            if self._dispatcher.emit is not None:
+                self._dispatcher.emit("WorkerRecycled", (slot.number, slot.name, slot.pid, reason))
+            if not self._start_heir(slot):
+                self._dispatcher.crew.order_stop(slot)
+
+    def sent(self, wid: int) -> None:
+        """A chunk goes to the worker: near its last one, its successor is started."""
+        slot = self._dispatcher.crew.find(wid)
+        if slot is not None:
+            slot.chunks += 1
+            if slot.chunks == self.heir_after and self._may_succeed(slot):
+                self._start_heir(slot)
+
+    def heir_ready(self, slot: Slot) -> None:
+        """A process has loaded: if it follows another one, that one may go now."""
+        crew = self._dispatcher.crew
+        if crew.is_heir(slot):
+            before = crew.slots[slot.number]
+            if before.renewed:
+                crew.order_stop(before)
+
+    def hand_over(self, slot: Slot) -> bool:
+        """The worker of the slot is not called again: its successor takes its place. False without one."""
+        if not self._may_succeed(slot):
+            return False
+        slot.renewed = True
+        if not self._promote_heir(slot):
+            self._relieve(slot)
+        return True
+
+    def _relieve(self, slot: Slot) -> None:
+        """Nobody follows a worker that is not called again: its threads may keep its process up for long."""
+        if (
+            not slot.alive
+            or self._dispatcher.crew.slots[slot.number] is not slot
+            or not self._may_succeed(slot)
+        ):
+            return
+        if self._start_heir(slot):
+            self._promote_heir(slot)
+        else:
+            self._dispatcher.after(START_DELAY, partial(self._relieve, slot))
+
+    def _promote_heir(self, slot: Slot) -> bool:
+        heir = self._dispatcher.crew.promote(slot)
+        if heir is not None:
+            self._dispatcher.execute(self._dispatcher.ledger.paused(heir.wid, False))
+        return heir is not None
+
+    def _may_succeed(self, slot: Slot) -> bool:
+        wanted = not (self.stopping or slot.left or slot.retired or slot.dismissed)
+        return wanted and self.error is None and not self._dispatcher.closing
+
+    def _start_heir(self, slot: Slot) -> bool:
+        """A second process for the slot, which gets nothing before the first one has left."""
+        heir = self._dispatcher.crew.make_heir(slot)
+        if heir is None:
+            return True
+        try:
+            self.start_slot(heir)
+        except OSError:
+            self._dispatcher.crew.drop_spare(heir)
+            return False
+        self._dispatcher.execute(self._dispatcher.ledger.paused(heir.wid, True))
+        return True
+
+    def _spare_lost(self, slot: Slot, blame: Blame, *, expected: bool) -> None:
+        """Who has handed over its place is gone, or who was to take one."""
+        crew = self._dispatcher.crew
+        was_heir = crew.is_heir(slot)
+        crew.drop_spare(slot)
+        slot.retired = True
+        if expected:
+            return
+        if self._dispatcher.emit is not None:
+            self._dispatcher.emit(
+                "WorkerDied", (slot.number, slot.name, blame.pid, blame.exitcode, blame.cause)
+            )
+        if was_heir:
+            before = crew.slots[slot.number]
+            before.start_failures += 1
+            if before.start_failures >= START_FAILURES_MAX:
+                self.fail(blame.died(None, f"worker {slot.name} cannot start: {blame.cause}"))
+            elif before.renewed and before.alive:
+                crew.order_stop(before)
 
     def freeze_path(self) -> None:
         """Workers import from where the manager imports; relative entries are made absolute now."""

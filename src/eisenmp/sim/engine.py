@@ -79,6 +79,10 @@ class SimEngine:
     def kill(self, wid: int) -> None:
         self._signal(wid, SIGKILL)
 
+    def dump(self, wid: int) -> None:
+        """Simulated processes have no stacks to write."""
+        self._simulation.rules.signalled(wid)
+
     def close(self, grace: float) -> None:
         """Kill what is left."""
         for process in list(self.processes.values()):

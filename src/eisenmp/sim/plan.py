@@ -30,10 +30,11 @@ class FeedPlan:
         self.consumer = draws.pick(CONSUMERS) if kind == "chunks" else "never"
         self.takes = draws.between(1, 6)  #: results that a consumer takes who drops out
         self.cancel_at = draws.about(6 * chunk_seconds) if draws.chance(0.12) else -1.0
-        self.poisons: dict[int, str] = {}  #: by number of the chunk: what it does to a worker
+        self.poisons: dict[int, str] = {}  #: by row: what it does to a worker
         if draws.chance(0.25):
             for _ in range(draws.between(1, 2)):
-                self.poisons[draws.below(self.rows // self.rows_max + 1)] = draws.pick(POISONS)
+                self.poisons[draws.below(self.rows + 1)] = draws.pick(POISONS)
+        self.tickets_cancelled = draws.between(1, 2) if draws.chance(0.1) else 0
 
 
 class Plan:
@@ -56,7 +57,15 @@ class Plan:
         self.pid_comes_late = draws.chance(0.2)
         self.wire_breaks = draws.chance(0.25)
         self.on_error = draws.pick(("raise", "skip", "skip"))
-        self.retries = {"raise": draws.pick((0, 0, 1, 2)), "death": draws.pick((0, 1, 2, 2))}
+        self.retries = {
+            "raise": draws.pick((0, 0, 1, 2)),
+            "death": draws.pick((0, 1, 2, 2)),
+            "timeout": draws.pick((0, 0, 1)),
+        }
+        limit = 0.01 + self.chunk_seconds * draws.pick((2, 10, 10))
+        self.timeout = limit if draws.chance(0.2) else None
+        self.timeout_row = limit / 2 if draws.chance(0.1) else None
+        self.chunks_max = draws.pick((1, 2, 4)) if draws.chance(0.15) else None
         self.start_timeout = draws.pick((1.0, 60.0))
         self.faults = draws.pick((0, 0, 1, 2, 4, 8))  #: that strike at most
         self.fault_share = draws.pick((0.02, 0.1, 0.3))
@@ -94,6 +103,9 @@ class Plan:
         return {
             "procs_max": self.procs,
             "on_error": self.on_error,
+            "timeout": self.timeout,
+            "timeout_row": self.timeout_row,
+            "chunks_max": self.chunks_max,
             "retries": self.retries,
             "start_timeout": self.start_timeout,
             "grace": self.grace,
@@ -104,6 +116,11 @@ class Plan:
             "info_enable": False,
             "pin": "none",
         }
+
+    @property
+    def shortest_limit(self) -> float:
+        """No chunk is too slow before so many seconds."""
+        return min((limit for limit in (self.timeout, self.timeout_row) if limit is not None), default=0.0)
 
     def load_time(self, draws: Draws) -> float:
         return draws.about(self.start_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.ledger import Ledger
+from ..core.ticket import Ticket
 from ..errors import EisenmpError
 from ..manager import lifetime
 from ..wire.platform import SIGKILL
@@ -18,7 +19,7 @@ from .violation import Violation, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from ..child.channel import Item
@@ -70,7 +71,8 @@ class Simulation:
         self._opening: FeedPlan | None = None
         self._consumers: list[Task] = []
         self._using = 0  # consumers that have not come to their end
-        self._taken: dict[int, list[int]] = {}
+        self._taken: dict[int, list[tuple[int, int]]] = {}  # by feed: ticket and part
+        self.cancelled: set[tuple[int, int]] = set()  #: feed and number of tickets
         self._loop_at: float | None = None
         self.emp = SimMp(self, ledger, **self.plan.settings())
 
@@ -114,12 +116,14 @@ class Simulation:
             return True
         return False
 
-    def fault_at(self, where: str, item: Item | None) -> str | None:
+    def fault_at(self, where: str, item: Item | None, rows: Iterable[int]) -> str | None:
         """The fault that strikes here, if one does."""
         if item is not None and item.feed and where == "taken":
-            poison = self._plans[item.feed].poisons.get(item.number)
-            if poison is not None:
-                return poison
+            poisons = self._plans[item.feed].poisons
+            if poisons:
+                poison = next((poisons[row] for row in rows if row in poisons), None)
+                if poison is not None:
+                    return poison
         if self.faults_left > 0 and self.draws.chance(self.plan.fault_share):
             self.faults_left -= 1
             return self.draws.pick(AT[where])
@@ -251,6 +255,8 @@ class Simulation:
         self.log("program", f"opens {planned.name}")
         if planned.cancel_at >= 0:
             self.start("program", self._cancel(feed), planned.cancel_at)
+        for _ in range(planned.tickets_cancelled):
+            self.start("program", self._cancel_ticket(feed), self.draws.about(4 * self.plan.chunk_seconds))
         consumer = planned.consumer
         if consumer == "never":
             return
@@ -273,12 +279,12 @@ class Simulation:
                 return
             if result is None:
                 return
-            number = result.ticket.number
-            self.log(planned.name + " user", f"takes ticket {number}")
-            check(number not in taken, "each ticket is done once", f"{number} is given out again")
-            check(not ordered or not taken or number > taken[-1], "order is kept", (number, taken))
-            check(result.value is None or result.value[0] == number, "a result is that of its ticket", result)
-            taken.append(number)
+            number, part = result.ticket.number, result.ticket.part
+            self.log(planned.name + " user", f"takes ticket {number}{f' part {part}' if part else ''}")
+            check((number, part) not in taken, "each ticket is done once", f"{number} is given out again")
+            check(not ordered or not taken or (number, part) > taken[-1], "order is kept", (number, taken))
+            check(result.value is None or result.value[0] == number, "a result is that of its ticket", number)
+            taken.append((number, part))
             if planned.consumer == "slow":
                 yield self.draws.about(3 * self.plan.chunk_seconds)
         self.log(planned.name + " user", "drops out")
@@ -296,6 +302,13 @@ class Simulation:
     def _cancel(self, feed: Feed) -> Steps:
         self.log("program", f"cancels {self.feed_name(feed.number)}")
         feed.cancel()
+        yield from ()
+
+    def _cancel_ticket(self, feed: Feed) -> Steps:
+        number = self.draws.below(feed.next_number + 2)
+        self.log("program", f"cancels ticket {number} of {self.feed_name(feed.number)}")
+        self.cancelled.add((feed.number, number))
+        self.emp.cancel(Ticket("", number, feed.number))
         yield from ()
 
     def _resize(self) -> Steps:
@@ -357,13 +370,18 @@ class Simulation:
         planned = self._plans[number]
         check(feed.is_over, "every feed comes to its end", planned.name)
         ended = feed._error is None and not feed._cancelled
+        if ended and self.plan.kind == "chunks" and feed._source_error is None:
+            unsent = {lost.number for lost in feed._failed if lost.body is None}
+            for ticket in range(feed.next_number):
+                rows = min(planned.rows_max, planned.rows - ticket * planned.rows_max)
+                unknown = ticket in feed.unwanted and self.rules.is_unknown(number, ticket)
+                if ticket not in unsent and not unknown:
+                    self.rules.check_rows_of(number, ticket, rows)
         if ended:
             check(not feed.missing, "every ticket is accounted for", (planned.name, feed.missing))
-        failed = [failure[0] for failure in feed._failed if failure[1] is not None]
+        failed = [(lost.number, lost.start) for lost in feed._failed if lost.body is not None]
         check(len(set(failed)) == len(failed), "each ticket is done once", failed)
         if ended and feed._source_error is None and planned.consumer in ("as they come", "in order", "slow"):
-            given = sorted([*self._taken[number], *feed._results.failed])
-            check(
-                given == list(range(feed.next_number)), "every ticket is accounted for", (planned.name, given)
-            )
+            given = {ticket for ticket, _ in self._taken[number]}.union(feed._results.failed)
+            check(given == set(range(feed.next_number)), "every ticket is accounted for", sorted(given))
             check(feed.rows_cut == planned.rows, "every row is fed", (planned.name, feed.rows_cut))

@@ -1,0 +1,1 @@
+"""The ledger on disk with real workers: resumed, killed, on a full disk."""
