@@ -216,6 +216,7 @@ class Supervisor:
         if not self._may_succeed(slot):
             return False
         slot.renewed = True
+        self._dispatcher.crew.order_stop(slot)  # its threads may wait in a get
         if not self._promote_heir(slot):
             self._relieve(slot)
         return True

@@ -48,6 +48,7 @@ class SimEngine:
             raise OSError(11, "no room for a process")
         process = Process(simulation, loads(launch.spec))
         self.processes[wid] = process
+        simulation.processes.append(process)
         simulation.rules.started(process)
         simulation.log("manager", f"starts worker {wid} in slot {process.slot}")
         if simulation.plan.pid_comes_late:

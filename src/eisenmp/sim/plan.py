@@ -55,7 +55,7 @@ class Plan:
         self.object_maxsize = draws.pick((0, 1, 1, 3))
         self.objects_put = draws.between(1, 8) if self.objects or self.has_mates else 0
         self.pid_comes_late = draws.chance(0.2)
-        self.wire_breaks = draws.chance(0.25)
+        self.wire_breaks = draws.chance(0.35)
         self.on_error = draws.pick(("raise", "skip", "skip"))
         self.retries = {
             "raise": draws.pick((0, 0, 1, 2)),

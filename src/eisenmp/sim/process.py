@@ -37,6 +37,7 @@ class Process(Place):
         self.slot = spec.slot
         self.name = f"worker {spec.wid}"
         self.alive = True
+        self.is_up = False  #: its modules are loaded
         self.is_stopped = False  #: by SIGSTOP
         self.missed: list[tuple[Callable[..., None], tuple[Any, ...]]] = []  #: what happened meanwhile
         self.cut_at: float | None = None  #: what arrives later than this was lost with it
@@ -132,6 +133,7 @@ class Process(Place):
             return
         channel.post(Message(m.UP, a=self.pid, flags=int(self.simulation.plan.kind == "chunks")))
         channel.flush()
+        self.is_up = True
         yield from self._loop()
         channel.leaving = True
         channel.give_back()
@@ -275,7 +277,9 @@ class Process(Place):
             while not channel.stopping:
                 rounds -= 1
                 seconds = draws.about(2 * plan.chunk_seconds)
-                if rounds < 0 or draws.chance(0.5):
+                if rounds >= 0 and draws.chance(0.2):
+                    yield from channel.take_now(queue)
+                elif rounds < 0 or draws.chance(0.5):
                     yield from channel.take(queue, seconds if rounds >= 0 else None, mate=True)
                 else:
                     yield seconds

@@ -231,7 +231,7 @@ class Rules:
             self._check(parcel not in held.values(), "in one place", parcel)
         ledger = self._simulation.emp._ledger
         self._gets.leased(ledger.workers[wid], parcel, self._held[wid].values(), ledger)
-        self._keeping.leased(self._slots[wid], parcel)
+        self._keeping.leased(self._slots[wid], parcel, self._simulation.emp._crew.slots)
         self._held[wid][parcel.lease] = self._parcels[parcel.lease] = parcel
         self._leased_at[parcel.lease] = self._simulation.schedule.now
         if not parcel.feed:

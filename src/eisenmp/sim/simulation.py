@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..core.ledger import Ledger
 from ..core.ticket import Ticket
 from ..errors import EisenmpError
@@ -62,6 +64,7 @@ class Simulation:
         self.engine = SimEngine(self)
         self.program = Program(self)
         self.feeds: dict[int, Feed] = {}
+        self.processes: list[Process] = []  #: all that there were
         self.stepping = False
         self.touched = False  #: the manager was, in this step
         self.violation: Violation | None = None  #: the first one
@@ -184,8 +187,16 @@ class Simulation:
             lifetime.unregister(emp)
             raise self.violation or error from None
         finally:
-            for task in self._consumers:
-                task.is_over = True
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """What is left of a run that has failed must not go on when it is swept up."""
+        for process in self.processes:
+            process.alive = False
+        for task in [*self.program.tasks, *(task for process in self.processes for task in process.tasks)]:
+            with suppress(BaseException):  # the run has failed already, or there is nothing left
+                task.close()
+        self.processes.clear()
 
     def _run(self) -> None:
         emp, plan = self.emp, self.plan
@@ -264,11 +275,14 @@ class Simulation:
             feed.open_window()
             yield lambda: feed.is_over
             return
-        yield from self._iterate(feed, planned)
+        results: Any = feed.in_order() if consumer == "in order" else iter(feed)
+        try:
+            yield from self._iterate(feed, planned, results)
+        finally:
+            results.close()
 
-    def _iterate(self, feed: Feed, planned: FeedPlan) -> Steps:
+    def _iterate(self, feed: Feed, planned: FeedPlan, results: Iterator[Result]) -> Steps:
         ordered = planned.consumer == "in order"
-        results: Iterator[Result] = feed.in_order() if ordered else iter(feed)
         taken = self._taken[feed.number]
         while planned.consumer != "drops out" or len(taken) < planned.takes:
             yield lambda: feed._results.ready or feed.is_over
@@ -288,8 +302,6 @@ class Simulation:
             if planned.consumer == "slow":
                 yield self.draws.about(3 * self.plan.chunk_seconds)
         self.log(planned.name + " user", "drops out")
-        close: Any = results
-        close.close()
 
     def _rows(self, planned: FeedPlan) -> Iterator[Any]:
         for number in range(planned.rows):
