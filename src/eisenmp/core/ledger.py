@@ -423,7 +423,7 @@ class Ledger:
         # what was kept for the worker and not sent comes behind what was sent
         touched = [] if blamed else self._release(worker.slot)
         # who was stopped because of one chunk did not die of another
-        innocent = not blamed or bool(worker.expired)
+        innocent = not blamed or worker.ending or bool(worker.expired)
         # objects are often kept for long, and are to blame only where nothing else can be
         chunks = any(parcel.feed for parcel in worker.leases.values())
         for index, line in worker.lines.items():
@@ -447,7 +447,11 @@ class Ledger:
                 if parcel.feed in self._dropped:
                     continue
                 done = -1 if expiry is None else expiry.done
-                blame = error if error is not None or expiry is None else expiry.error
+                blame = error
+                if expiry is not None and getattr(error, "kind", "") != expiry.kind:
+                    blame = (
+                        expiry.error
+                    )  # the process was ended by somebody else, or because of another chunk
                 if kind and not self._failed(parcel, kind, blame, worker, commands, done):
                     continue
                 (back if parcel.feed or not blamed else again).append(parcel)

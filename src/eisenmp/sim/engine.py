@@ -82,7 +82,7 @@ class SimEngine:
 
     def dump(self, wid: int) -> None:
         """Simulated processes have no stacks to write."""
-        self._simulation.rules.signalled(wid)
+        self._simulation.rules.signalled(wid, 0)
 
     def close(self, grace: float) -> None:
         """Kill what is left."""
@@ -95,7 +95,7 @@ class SimEngine:
     def _signal(self, wid: int, number: int) -> None:
         simulation = self._simulation
         simulation.log("manager", f"sends signal {number} to worker {wid}")
-        simulation.rules.signalled(wid)
+        simulation.rules.signalled(wid, number)
         process = self.processes.get(wid)
         if process is not None:
             simulation.schedule.after(simulation.latency(), process.signal, number)

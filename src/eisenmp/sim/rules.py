@@ -9,6 +9,7 @@ from ..core.failing import CANCELLED, RAISED, TIMED_OUT
 from ..core.ledger import Accept, Cut, Finish, Later, Recall, Remind, Send, Token
 from ..manager.puts import WorkerPut
 from ..wire.pickles import loads
+from ..wire.platform import SIGTERM
 from .books import Books
 from .gets import Gets
 from .keeping import Keeping
@@ -59,6 +60,7 @@ class Rules:
         self._moves: Counter[Chunk] = Counter()
         self._deaths: Counter[Parcel] = Counter()  # with it the oldest at its queue
         self._blamed: Counter[Parcel] = Counter()  # deaths that nobody had asked for
+        self._terminated: set[int] = set()  # who was sent SIGTERM
         self._leaving: set[int] = set()  # who was told to leave, or said that it does
         self._raises: Counter[Parcel] = Counter()
         self._over: dict[Work, str] = {}
@@ -165,7 +167,7 @@ class Rules:
             if bool(parcel.feed) is chunks and not is_ended and parcel.queue not in seen:
                 seen.add(parcel.queue)
                 self._deaths[parcel] += 1
-                self._blamed[parcel] += wid not in self._leaving
+                self._blamed[parcel] += wid not in self._leaving and wid not in self._terminated
         del self._held[wid]
         self._gets.gone(wid)
         slot = self._simulation.emp._crew.slots[self._slots[wid]]
@@ -191,8 +193,11 @@ class Rules:
             elif message.kind == m.CONTROL and message.a == m.ORDER_CANCEL:
                 self._ended_early.add(message.b)
 
-    def signalled(self, wid: int) -> None:
+    def signalled(self, wid: int, number: int) -> None:
+        """A signal goes out to a process."""
         check(wid not in self._settled, "no command to the dead", f"worker {wid}")
+        if number == SIGTERM:
+            self._terminated.add(wid)
 
     def command(self, command: Command) -> None:
         """The ledger has given this command, and the dispatcher is about to do it."""
@@ -296,9 +301,7 @@ class Rules:
             took = self._simulation.schedule.now - self._leased_at[parcel.lease]
             self._check(took >= self._simulation.plan.shortest_limit, TRUE_CAUSE, parcel)
         else:
-            # who was to be ended and was killed by somebody else before came to two ends
-            is_over = self._deaths[parcel] > budget.deaths or parcel.lease in self._ended_early
-            self._check(is_over, used_up, parcel)
+            self._check(self._deaths[parcel] > budget.deaths, used_up, parcel)
             self._check(command.wid in self._dead, TRUE_CAUSE, parcel)
             if not parcel.feed:
                 self._keeping.given_up(parcel)
