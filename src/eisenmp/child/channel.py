@@ -365,6 +365,7 @@ class Channel:
         cycle, held = self._cycle, self._held
         flags = m.LEAVING if leaving else 0
         if not cycle:
+            self._held = None  # of a cycle that was given back: it must not end the next one
             return
         now = self.clock()
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))

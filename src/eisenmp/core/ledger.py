@@ -441,7 +441,7 @@ class Ledger:
         # what was kept for the worker and not sent comes behind what was sent
         touched = [] if blamed else self._release(worker.slot)
         # who was stopped because of one chunk did not die of another
-        innocent = not blamed or bool(worker.expired)
+        innocent = not blamed or worker.ending or bool(worker.expired)
         # objects are often kept for long, and are to blame only where nothing else can be
         chunks = any(parcel.feed for parcel in worker.leases.values())
         for index, line in worker.lines.items():

@@ -74,6 +74,8 @@ class Dispatcher:
         self._pending: dict[int, list[Message]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_numbers = count()
+        self._executing = False
+        self._following: list[Command] = []  # from commands that are being done
         self.supervisor = self.supervisor_type(self)
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
@@ -143,7 +145,24 @@ class Dispatcher:
     # what the ledger says
 
     def execute(self, commands: Iterable[Command]) -> None:
-        """Do it. Under the lock."""
+        """Do it. Under the lock.
+
+        What follows from a command comes behind the others: what the ledger has leased first is sent first.
+        """
+        if self._executing:
+            self._following.extend(commands)
+            return
+        self._executing = True
+        try:
+            while True:
+                self._do(commands)
+                if not self._following:
+                    return
+                commands, self._following = self._following, []
+        finally:
+            self._executing = False
+
+    def _do(self, commands: Iterable[Command]) -> None:
         for command in commands:
             if isinstance(command, Send):
                 self._send(command.wid, command.parcel)

@@ -288,7 +288,7 @@ class Feed:
         flying = queue.credit + crew
         if queue.waiting or (queue.in_flight > flying - flying // 4 and flying > 4):
             return False
-        return not kept or self._ahead() <= window - window // 4
+        return not kept or self._ahead() <= window - max(1, window // 4)
 
     def _ahead(self) -> int:
         return self._cut - self._results.taken

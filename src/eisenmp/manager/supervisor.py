@@ -119,7 +119,10 @@ class Supervisor:
 
     def _start_again(self, slot: Slot) -> None:
         """A new process for the slot; where the system has no room for one, later, and not for ever."""
-        if slot.alive or slot.retired or slot.dismissed or self.stopping:
+        if slot.alive or self.stopping:
+            return
+        if slot.retired or slot.dismissed:
+            self._close(slot)
             return
         if self._promote_heir(slot):
             return
@@ -131,12 +134,17 @@ class Supervisor:
                 slot.retired = False
                 self._dispatcher.after(START_DELAY * slot.start_failures, partial(self._start_again, slot))
                 return
-            self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
             failure = EisenmpError(f"worker {slot.name} cannot be started: {error}")
             failure.__cause__ = error
             self.fail(failure)
-            if self._dispatcher.crew.over:
-                self._all_gone()
+            self._close(slot)
+
+    def _close(self, slot: Slot) -> None:
+        """The slot was empty and waited for its next process; there will be none."""
+        slot.retired = True
+        self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
+        if self._dispatcher.crew.over:
+            self._all_gone()
 
     def _all_gone(self) -> None:
         self._dispatcher.abandon_feeds()
@@ -201,8 +209,23 @@ class Supervisor:
         if not self._may_succeed(slot):
             return False
         slot.renewed = slot.handed_over = True
-        self._promote_heir(slot)
+        self._dispatcher.crew.order_stop(slot)  # its threads may wait in a get
+        if not self._promote_heir(slot):
+            self._relieve(slot)
         return True
+
+    def _relieve(self, slot: Slot) -> None:
+        """Nobody follows a worker that is not called again: its threads may keep its process up for long."""
+        if (
+            not slot.alive
+            or self._dispatcher.crew.slots[slot.number] is not slot
+            or not self._may_succeed(slot)
+        ):
+            return
+        if self._start_heir(slot):
+            self._promote_heir(slot)
+        else:
+            self._dispatcher.after(START_DELAY, partial(self._relieve, slot))
 
     def _promote_heir(self, slot: Slot) -> bool:
         heir = self._dispatcher.crew.promote(slot)
