@@ -112,6 +112,7 @@ class Enforcer:
             self._dispatcher.after(self._grace, partial(self._insist, wid, lease, cause))
             return
         slot.restart_reason = cause
+        self._dispatcher.ledger.workers[wid].ending = True
         self._dispatcher.engine.terminate(wid)
         self._dispatcher.after(TERM_GRACE, partial(self._make, wid))
 
