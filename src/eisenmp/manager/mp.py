@@ -214,6 +214,7 @@ class Mp(Door):
             lifetime.register(self)
             signals.enter(self)
             self.dispatcher.pump.start()
+            self.collector.start()
             self._opened = True
 
     def pump_running(self) -> None:
