@@ -138,7 +138,8 @@ class Audit:
     def expire(self, wid: int, lease: int, kind: str) -> bool:
         """The chunk is not wanted from this worker any more."""
         if lease in self.held.get(wid, {}):
-            self.expired.setdefault(lease, kind)
+            if kind == CANCELLED or lease not in self.expired:
+                self.expired[lease] = kind
             return True
         return False
 
@@ -166,6 +167,9 @@ class Audit:
         if over:
             del self.place[parcel]
             self._must_fail[parcel] = wid
+        elif self.delays:
+            self.place[parcel] = "delayed"
+            self._must_wait.add(parcel)
         else:
             self.place[parcel] = "waiting"
 

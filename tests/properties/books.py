@@ -14,7 +14,9 @@ def check_books(ledger: Ledger, audit: Audit) -> None:
     found: list[tuple[Parcel, str]] = []
     for queue in ledger.queues.values():
         found += [(parcel, "waiting") for parcel in queue.waiting]
-        found += [(parcel, "delayed") for parcel in queue.delayed]
+        # what is being cut stands there too
+        cut = {parcel for parcel in queue.delayed if audit.place.get(parcel) == "being cut"}
+        found += [(parcel, "being cut" if parcel in cut else "delayed") for parcel in queue.delayed]
         found += [(parcel, "put") for _, parcel in queue.puts]
         _check_queue(queue, audit)
         for wid, line in queue.lines.items():
@@ -27,7 +29,6 @@ def check_books(ledger: Ledger, audit: Audit) -> None:
         check(worker.outputs.keys() <= worker.leases.keys(), "no outputs without a lease", worker.outputs)
     for kept in ledger._placement._kept.values():
         found += [(parcel, "kept") for parcel in kept]
-    found += [(parcel, place) for parcel, place in audit.place.items() if place == "being cut"]
     places = dict(found)
     check(len(places) == len(found), "in one place", found)
     check(places.keys() >= audit.place.keys(), "no parcel is lost", audit.place.keys() - places.keys())

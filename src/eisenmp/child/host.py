@@ -65,10 +65,11 @@ class Host:
             return False
         channel.post(Message(m.UP, a=toolbox.WORKER_PID, flags=_is_chunk_worker(cycle)))
         channel.flush()
-        self._loop(toolbox, cycle)
+        finished = self._loop(toolbox, cycle)
         channel.leaving = True
         channel.give_back()
-        why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if channel.is_full else 0
+        full = channel.is_full and not finished
+        why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if full else 0
         channel.post(Message(m.LEFT, a=why))
         channel.flush()
         return True
@@ -99,7 +100,8 @@ class Host:
             mate(toolbox)
         return toolbox, worker.cycle if isinstance(worker, ChunkWorker) else worker
 
-    def _loop(self, toolbox: ToolBox, cycle: Callable[[ToolBox], Any]) -> None:
+    def _loop(self, toolbox: ToolBox, cycle: Callable[[ToolBox], Any]) -> bool:
+        """Call the worker; whether it has said itself that it is finished."""
         channel = self.channel
         end_cycle = channel.end_cycle
         while not (channel.stopping or channel.is_full):
@@ -122,7 +124,8 @@ class Host:
                 continue
             end_cycle(not busy or channel.is_full)
             if not busy:
-                break
+                return True
+        return False
 
 
 def _is_chunk_worker(cycle: Any) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .failing import AGAIN, CUT, DIED, OVER, RAISED, Budget, cut_points
+from .failing import AGAIN, CANCELLED, CUT, DIED, OVER, RAISED, Budget, cut_points
 from .lines import Expiry, Line, Queue, Worker
 from .messages import CAREFUL
 from .parcel import Accept, Command, Cut, Finish, GiveUp, Later, Parcel, Recall, Remind, Send, Token
@@ -282,9 +282,12 @@ class Ledger:
         if wid in self.workers:
             self.workers[wid].leave()
 
-    def left(self, wid: int) -> list[Command]:
-        """The worker returned something false and nobody follows it in its slot; what it holds goes back."""
-        return self._gone(wid, None, blamed=False)
+    def left(self, wid: int, *, followed: bool = False) -> list[Command]:
+        """The worker has left; what it holds goes back to the queues.
+
+        So does what is kept for its slot, unless it is `followed` by another worker there.
+        """
+        return self._gone(wid, None, blamed=False, followed=followed)
 
     def lost(self, wid: int, error: Any) -> list[Command]:
         """The process is gone. The oldest chunk at each queue was running: a death counts against it.
@@ -312,7 +315,8 @@ class Ledger:
         worker = self.workers.get(wid)
         if worker is None or lease not in worker.leases:
             return False
-        worker.expired.setdefault(lease, Expiry(kind, error, done))
+        if kind == CANCELLED or lease not in worker.expired:
+            worker.expired[lease] = Expiry(kind, error, done)
         return True
 
     def due(self, parcel: Parcel) -> list[Command]:
@@ -334,6 +338,9 @@ class Ledger:
     def pieces(self, cut: Cut, bodies: Sequence[bytes]) -> list[Command]:
         """The chunk of a Cut in pieces, which go to the head of its queue."""
         queue = self.queues[cut.parcel.queue]
+        if cut.parcel not in queue.delayed:
+            return []  # it was dropped meanwhile
+        del queue.delayed[cut.parcel]
         queue.waiting.extendleft(reversed(cut.parcel.cut(cut.points, bodies)))
         return self._place(queue)
 
@@ -341,13 +348,17 @@ class Ledger:
         """The chunk of a Cut cannot be cut: its failure counts like that of a single row."""
         parcel, queue = cut.parcel, self.queues[cut.parcel.queue]
         trials = parcel.trials
-        assert trials is not None
+        if parcel not in queue.delayed or trials is None:
+            return []  # it was dropped meanwhile
+        del queue.delayed[parcel]
         trials.whole = True
         over = trials.deaths > self.budget.deaths or trials.timeouts > self.budget.timeouts
         if over:
-            return [GiveUp(parcel, cut.error, cut.wid)]
-        queue.waiting.appendleft(parcel)
-        return self._place(queue)
+            return [GiveUp(parcel, cut.error, cut.wid), *self._place(queue)]
+        commands: list[Command] = []
+        if self._again(parcel, commands):
+            queue.waiting.appendleft(parcel)
+        return commands + self._place(queue)
 
     def _failed(
         self, parcel: Parcel, kind: str, error: Any, worker: Worker, commands: list[Command], done: int = -1
@@ -357,17 +368,22 @@ class Ledger:
         if verdict == OVER:
             commands.append(GiveUp(parcel, error, worker.wid))
         elif verdict == CUT:
+            self.queues[parcel.queue].delayed[parcel] = None
             commands.append(Cut(parcel, cut_points(parcel.rows, done), kind, error, worker.wid))
         else:
-            assert verdict == AGAIN and parcel.trials is not None
-            # objects keep their order: they wait for the next worker anyway
-            trials = parcel.trials
-            failures = trials.raises + trials.deaths + trials.timeouts
-            seconds = self.delay(failures) if parcel.feed else 0.0
-            if seconds <= 0:
-                return True
-            self.queues[parcel.queue].delayed[parcel] = None
-            commands.append(Later(parcel, seconds))
+            assert verdict == AGAIN
+            return self._again(parcel, commands)
+        return False
+
+    def _again(self, parcel: Parcel, commands: list[Command]) -> bool:
+        """The chunk will be tried again, after a while; True when it goes back at once."""
+        # objects keep their order: they wait for the next worker anyway
+        failures = parcel.raises + parcel.deaths + parcel.timeouts
+        seconds = self.delay(failures) if parcel.feed else 0.0
+        if seconds <= 0:
+            return True
+        self.queues[parcel.queue].delayed[parcel] = None
+        commands.append(Later(parcel, seconds))
         return False
 
     def _ambiguous(self, line: Line, parcel: Parcel) -> bool:
@@ -433,13 +449,13 @@ class Ledger:
             self.queues[index].waiting.extendleft(reversed(objects))
         return [self.queues[index] for index in released]
 
-    def _gone(self, wid: int, error: Any, *, blamed: bool) -> list[Command]:
+    def _gone(self, wid: int, error: Any, *, blamed: bool, followed: bool = False) -> list[Command]:
         worker = self.workers.pop(wid, None)
         if worker is None:
             return []
         commands: list[Command] = []
         # what was kept for the worker and not sent comes behind what was sent
-        touched = [] if blamed else self._release(worker.slot)
+        touched = [] if blamed or followed else self._release(worker.slot)
         # who was stopped because of one chunk did not die of another
         innocent = not blamed or worker.ending or bool(worker.expired)
         # objects are often kept for long, and are to blame only where nothing else can be
@@ -467,10 +483,7 @@ class Ledger:
                     continue
                 if blamed and parcel.feed:
                     parcel.flags |= CAREFUL
-                done = -1 if expiry is None else expiry.done
-                blame = error
-                if expiry is not None and getattr(error, "kind", "") != kind:
-                    blame = expiry.error  # it had failed before its worker met its end
+                done, blame = (-1, error) if expiry is None else (expiry.done, expiry.error)
                 if kind and not self._failed(parcel, kind, blame, worker, commands, done):
                     continue
                 (back if parcel.feed or not blamed else again).append(parcel)

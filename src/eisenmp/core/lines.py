@@ -60,7 +60,7 @@ class Queue:
         self.index = index
         self.maxsize = maxsize
         self.waiting: deque[Parcel] = deque()
-        self.delayed: dict[Parcel, None] = {}  # to be tried again after a while; in this order
+        self.delayed: dict[Parcel, None] = {}  # to be tried again after a while, or being cut; in this order
         self.demand: deque[Line] = deque()  # lines with an open get, who waits longest first
         self.roomy: deque[Line] = deque()  # lines that may be sent a chunk ahead
         self.puts: deque[tuple[object, Parcel]] = deque()

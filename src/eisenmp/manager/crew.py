@@ -50,7 +50,6 @@ class Slot:
         self.dismissed = False  #: ended by the program: for good, and a death all the same
         self.renewed = False  #: the process leaves and another one follows it
         self.handed_over = False  #: it will say no more: an end is no death any more
-        self.overdue = ""  #: the kind of failure, when the process was ended because of its chunk
         self.dumps_quietly = (
             False  #: the stacks that the process writes are for its failure, not for the console
         )
@@ -92,7 +91,7 @@ class Crew:
         self._names = names
         self._by_wid: dict[int, Slot] = {}
         self._heirs: dict[int, Slot] = {}  # by slot: the process that will follow the one that is there
-        self._leavers: set[Slot] = set()  # that have handed over their place and are not gone yet
+        self._leavers: set[Slot] = set()  # that have no place in the crew any more and are not gone yet
         self._wids = count(1)
         self._environment: dict[str, str] | None = None
         self._warm: tuple[tuple[Source, ...], bytes] | None = None
@@ -133,7 +132,7 @@ class Crew:
         return self._heirs.get(slot.number) is slot
 
     def is_spare(self, slot: Slot) -> bool:
-        """Whether it is an heir, or has handed over its place."""
+        """Whether it is an heir, or was one in vain, or has handed over its place."""
         return self.is_heir(slot) or slot in self._leavers
 
     def drop_spare(self, slot: Slot) -> None:
@@ -143,14 +142,19 @@ class Crew:
 
     def dismiss_heir(self, slot: Slot) -> None:
         """Nobody will follow in the slot after all."""
-        heir = self._heirs.get(slot.number)
+        heir = self._heirs.pop(slot.number, None)
         if heir is not None:
             heir.retired = True
+            self._leavers.add(heir)
             self.order_stop(heir)
 
     def dismiss_heirs(self) -> None:
         for heir in list(self._heirs.values()):
             self.dismiss_heir(heir)
+
+    def heir_is_ready(self, slot: Slot) -> bool:
+        heir = self._heirs.get(slot.number)
+        return heir is not None and heir.ready
 
     def queue_name(self, index: int) -> str:
         return self._names[index].name

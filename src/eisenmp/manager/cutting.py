@@ -76,23 +76,19 @@ class Cutter:
         if bodies is not None:
             dispatcher.execute(dispatcher.ledger.pieces(command, bodies))
             return
-        # there it is found when its feed or its ticket is cancelled meanwhile
-        dispatcher.ledger.queues[parcel.queue].delayed[parcel] = None
         thread = threading.Thread(target=self._run, args=(command,), name="eisenmp-cutter", daemon=True)
         with self._lock:
             self._threads.add(thread)
         thread.start()
 
     def _run(self, command: Cut) -> None:
-        dispatcher, parcel = self._dispatcher, command.parcel
+        dispatcher = self._dispatcher
         try:
-            bodies = self._apart(parcel.body, command.points)
+            bodies = self._apart(command.parcel.body, command.points)
         except OSError:
             bodies = None  # the system has no room for a process
         with dispatcher.lock:
-            delayed = dispatcher.ledger.queues[parcel.queue].delayed
-            if parcel in delayed and not self._closed:
-                del delayed[parcel]
+            if not self._closed:
                 ledger = dispatcher.ledger
                 dispatcher.execute(
                     ledger.uncut(command) if bodies is None else ledger.pieces(command, bodies)

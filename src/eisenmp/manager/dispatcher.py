@@ -16,7 +16,7 @@ from itertools import count
 from time import monotonic
 
 from ..core import messages as m
-from ..core.failing import RAISED
+from ..core.failing import TIMED_OUT
 from ..core.ledger import Accept, Cut, Finish, GiveUp, Later, Ledger, Parcel, Recall, Remind, Send, Token
 from ..core.messages import Message
 from ..engine.base import Arrived, Log, Lost, Notice, Started
@@ -95,6 +95,7 @@ class Dispatcher:
                     self._reception.gone(event.wid)
                     self._pending.pop(event.wid, None)
                     self.supervisor.lost(event.wid, event.exit, events)
+                    self.enforcer.look(event.wid)
                 elif isinstance(event, Log):
                     self._reception.wrote(event.wid, event.data)
                 elif isinstance(event, Started):
@@ -299,7 +300,8 @@ class Dispatcher:
             return
         if self.emit is not None:
             slot = self.slot_number(command.wid)
-            self.emit("ChunkDone", (self._ticket(parcel), slot, feed.rows_of(parcel.number)))
+            rows = parcel.rows if parcel.piece else feed.rows_of(parcel.number)
+            self.emit("ChunkDone", (self._ticket(parcel), slot, rows))
         if feed.finished(parcel, command.outputs):
             self.feed_over(feed)
 
@@ -315,15 +317,16 @@ class Dispatcher:
         feed = self.feeds.get(parcel.feed)
         if feed is None:
             return
+        ticket = self._ticket(parcel)
         slot = self.crew.find(command.wid)
-        if blame.kind != RAISED and slot is not None:
+        if blame.kind == TIMED_OUT and slot is not None:
             # it has come to its senses in time: what it wrote meanwhile
             blame = blame._replace(stack=slot.stack, tail="\n".join(slot.tail))
         feed.gave_up(parcel, blame)
         if feed.is_over:
             self.feed_over(feed)
         if self.emit is not None:
-            self.emit("ChunkFailed", (self._ticket(parcel), self.slot_number(command.wid), blame.cause))
+            self.emit("ChunkFailed", (ticket, self.slot_number(command.wid), blame.cause))
 
     def _accepted(self, put: object) -> None:
         if isinstance(put, WorkerPut):
@@ -373,16 +376,18 @@ class Dispatcher:
         if feed.is_over:
             self.feed_over(feed)
 
-    def cancel_ticket(self, feed: Feed, number: int) -> None:
-        """Take back what waits of the ticket, end what runs of it. Under the lock."""
+    def cancel_ticket(self, feed: Feed, number: int) -> bool:
+        """Take back what waits of the ticket, end what runs of it; False if it is unknown. Under the lock."""
         blame = Blame("cancelled", "it was cancelled")
-        for parcel in self.ledger.ticket_dropped(feed.queue.number, feed.number, number):
+        dropped = self.ledger.ticket_dropped(feed.queue.number, feed.number, number)
+        for parcel in dropped:
             self._give_up(GiveUp(parcel, blame, 0))
         self.execute(self.ledger.room_made(feed.queue.number))
-        for wid, parcel in self.ledger.leased(feed.number):
-            if parcel.number == number:
-                self.enforcer.cancel(wid, parcel.lease)
+        held = [(wid, p) for wid, p in self.ledger.leased(feed.number) if p.number == number]
+        for wid, parcel in held:
+            self.enforcer.cancel(wid, parcel.lease)
         self.settle()
+        return bool(dropped or held)
 
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""

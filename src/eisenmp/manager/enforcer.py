@@ -46,18 +46,22 @@ class Enforcer:
         deadlines = self._deadlines
         if deadlines is None:
             return
-        worker = self._dispatcher.ledger.workers.get(wid)
-        lease = rows = 0
-        for number, parcel in worker.leases.items() if worker is not None else ():
-            if parcel.feed:
-                lease, rows = number, parcel.rows
-                break
+        lease, rows = self._running(wid)
         if deadlines.at(wid, lease, rows, self._dispatcher.clock()):
             self._arm()
+
+    def _running(self, wid: int) -> tuple[int, int]:
+        """The lease and the rows of the chunk that the worker is at, as far as it has said; 0 for none."""
+        worker = self._dispatcher.ledger.workers.get(wid)
+        for lease, parcel in worker.leases.items() if worker is not None else ():
+            if parcel.feed:
+                return lease, parcel.rows
+        return 0, 0
 
     def progressed(self, wid: int, rows: int) -> None:
         """The worker has said that it is through with so many rows."""
         if self._deadlines is not None:
+            self.look(wid)  # the chunk that these rows are of may be new
             self._deadlines.progressed(wid, rows, self._dispatcher.clock())
             self._arm()
 
@@ -65,12 +69,12 @@ class Enforcer:
         """The chunk is not wanted any more: its outputs do not count."""
         blame = Blame("cancelled", "it was cancelled")
         self._dispatcher.ledger.expire(wid, lease, CANCELLED, blame)
-        self.end(wid, lease, CANCELLED, blame.cause, self._grace)
+        self.end(wid, lease, blame.cause, self._grace)
 
-    def end(self, wid: int, lease: int, kind: str, cause: str, grace: float) -> None:
+    def end(self, wid: int, lease: int, cause: str, grace: float) -> None:
         """Ask the worker to give up the chunk; when it has not done so after `grace` seconds, end it."""
         self._dispatcher.order(wid, m.ORDER_CANCEL, b=lease)
-        self._dispatcher.after(grace, partial(self._insist, wid, lease, kind, cause))
+        self._dispatcher.after(grace, partial(self._insist, wid, lease, cause))
 
     def _arm(self) -> None:
         deadlines, dispatcher = self._deadlines, self._dispatcher
@@ -92,18 +96,22 @@ class Enforcer:
             if dispatcher.ledger.expire(wid, lease, TIMED_OUT, blame, done=done):
                 slot.dumps_quietly = True
                 dispatcher.engine.dump(wid)
-                self.end(wid, lease, TIMED_OUT, cause, self._soft)
+                self.end(wid, lease, cause, self._soft)
         self._arm()
 
     def _holds(self, wid: int, lease: int) -> bool:
         worker = self._dispatcher.ledger.workers.get(wid)
         return worker is not None and lease in worker.leases
 
-    def _insist(self, wid: int, lease: int, kind: str, cause: str) -> None:
+    def _insist(self, wid: int, lease: int, cause: str) -> None:
         slot = self._dispatcher.crew.find(wid)
         if slot is None or not self._holds(wid, lease):
             return
-        slot.restart_reason, slot.overdue = cause, kind
+        if self._running(wid)[0] != lease:
+            # it is at another one, and passes this one over when it comes to it
+            self._dispatcher.after(self._grace, partial(self._insist, wid, lease, cause))
+            return
+        slot.restart_reason = cause
         self._dispatcher.ledger.workers[wid].ending = True
         self._dispatcher.engine.terminate(wid)
         self._dispatcher.after(TERM_GRACE, partial(self._make, wid))

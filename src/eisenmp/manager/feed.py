@@ -142,10 +142,9 @@ class Feed:
         with dispatcher.lock:
             if not self.is_over and number not in self._results:
                 dispatcher.take_in(self)
-                if number >= self._cut:
+                # one that was cut a moment ago may be on its way from the feeder still
+                if number >= self._cut or not dispatcher.cancel_ticket(self, number):
                     self.unwanted.add(number)
-                else:
-                    dispatcher.cancel_ticket(self, number)
         dispatcher.pump.interrupt()
 
     def cancel(self) -> None:
@@ -422,6 +421,7 @@ class Feed:
         wanted = []
         for parcel in parcels:
             if parcel.number in self.unwanted:
+                self.unwanted.discard(parcel.number)
                 self.gave_up(parcel, Blame(CANCELLED, "it was cancelled"))
             else:
                 wanted.append(parcel)

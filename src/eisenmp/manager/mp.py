@@ -667,7 +667,7 @@ class Mp(Door):
                 if len(wanted) >= procs:
                     break
                 if slot.retired and not slot.alive:
-                    slot.retired = slot.left = False
+                    slot.retired = slot.left = slot.dismissed = False
                     dispatcher.supervisor.start_slot(slot)
                     wanted.append(slot)
             for _ in range(procs - len(wanted)):

@@ -180,7 +180,8 @@ class Reception:
         if slot is None:
             return
         self._dispatcher.ledger.leaving(wid)
-        if (message.a == m.LEFT_AT_LIMIT or slot.renewed) and self._supervisor.hand_over(slot):
+        replaced = message.a == m.LEFT_AT_LIMIT or (message.a == m.LEFT_BY_ORDER and slot.renewed)
+        if replaced and self._supervisor.hand_over(slot):
             return
         slot.left = True
         self._dispatcher.collector.left(slot.name, slot.worker_id)

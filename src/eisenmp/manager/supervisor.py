@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
+from ..core.failing import TIMED_OUT
 from ..engine.base import Exit
 from ..errors import EisenmpError
 from .cause import Blame, Coroner
@@ -40,7 +41,6 @@ class Supervisor:
         wid = self._dispatcher.crew.reserve(slot)
         self._dispatcher.ledger.worker_started(wid, slot.number)
         slot.tail.clear()
-        slot.overdue = ""
         slot.dumps_quietly = False
         slot.renewed = slot.handed_over = False
         slot.chunks = 0
@@ -81,15 +81,17 @@ class Supervisor:
             return
         self._dispatcher.crew.gone(wid, exit)
         blame = self._coroner.examine(slot, exit, events)
-        if slot.overdue:
-            blame = blame._replace(kind=slot.overdue, stack=slot.stack)
         expected = slot.left or self.stopping or slot.retired or slot.handed_over
+        followed = slot.handed_over and not (slot.left or slot.retired or slot.dismissed or self.stopping)
+        self._last_words(wid, slot, blame)
         self._dispatcher.execute(
-            self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
+            self._dispatcher.ledger.left(wid, followed=followed)
+            if expected
+            else self._dispatcher.ledger.lost(wid, blame)
         )
         if self._dispatcher.crew.is_spare(slot):
             self._spare_lost(slot, blame, expected=expected)
-        elif slot.handed_over and not (slot.left or slot.retired or slot.dismissed or self.stopping):
+        elif followed:
             self._start_again(slot)
         elif expected:
             slot.retired = True
@@ -100,6 +102,15 @@ class Supervisor:
             self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
         if self._dispatcher.crew.over:
             self._all_gone()
+
+    def _last_words(self, wid: int, slot: Slot, blame: Blame) -> None:
+        """A chunk that had taken too long or was cancelled failed so, however the process has ended then."""
+        worker = self._dispatcher.ledger.workers.get(wid)
+        for expiry in worker.expired.values() if worker is not None else ():
+            stack = slot.stack if expiry.kind == TIMED_OUT else ""
+            expiry.error = expiry.error._replace(
+                tail=blame.tail, pid=blame.pid, exitcode=blame.exitcode, stack=stack
+            )
 
     def _replace(self, slot: Slot, blame: Blame) -> None:
         if self._dispatcher.emit is not None:
@@ -185,7 +196,7 @@ class Supervisor:
             slot.renewed = True
             if self._dispatcher.emit is not None:
                 self._dispatcher.emit("WorkerRecycled", (slot.number, slot.name, slot.pid, reason))
-            if not self._start_heir(slot):
+            if not self._start_heir(slot) or self._dispatcher.crew.heir_is_ready(slot):
                 self._dispatcher.crew.order_stop(slot)
 
     def sent(self, wid: int) -> None:
