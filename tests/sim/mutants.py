@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from eisenmp.core import messages as m
-from eisenmp.core.ledger import Command, Finish, GiveUp, Ledger, Remind
+from eisenmp.core.failing import DIED, TIMED_OUT
+from eisenmp.core.ledger import Command, Cut, Finish, GiveUp, Ledger, Remind
 from eisenmp.core.messages import Message
 from eisenmp.engine.base import Exit
+from eisenmp.manager.cause import Blame
 from eisenmp.manager.crew import Slot
 from eisenmp.manager.dispatcher import Dispatcher
+from eisenmp.manager.enforcer import Enforcer
 from eisenmp.manager.feed import Feed
 from eisenmp.manager.reception import Reception
 from eisenmp.manager.supervisor import Supervisor
@@ -80,7 +83,7 @@ def forgets_the_end_of_a_feed(original: Any) -> Any:
     def finish(self: Dispatcher, command: Finish) -> None:
         feed = self.feeds.get(command.parcel.feed)
         if feed is not None:
-            feed.finished(command.parcel.number, command.outputs)
+            feed.finished(command.parcel, command.outputs)
 
     return finish
 
@@ -177,20 +180,20 @@ def gives_up_what_it_gets_second(original: Any) -> Any:
 def keeps_what_was_pending(original: Any) -> Any:
     """What waits to be sent to a dead worker goes on waiting."""
 
-    def lost(self: Supervisor, wid: int, exit: Exit) -> None:
+    def lost(self: Supervisor, wid: int, exit: Exit, events: Iterable[Any] = ()) -> None:
         worker = self._dispatcher.ledger.workers.get(wid)
         if worker is not None and worker.leases:
             self._dispatcher._pending[wid] = [Message(m.TOKEN)]
-        original(self, wid, exit)
+        original(self, wid, exit, events)
 
     return lost
 
 
 @mutant(Supervisor, "lost")
 def replaces_a_retired_slot(original: Any) -> Any:
-    def lost(self: Supervisor, wid: int, exit: Exit) -> None:
+    def lost(self: Supervisor, wid: int, exit: Exit, events: Iterable[Any] = ()) -> None:
         slot = self._dispatcher.crew.find(wid)
-        original(self, wid, exit)
+        original(self, wid, exit, events)
         if slot is not None and slot.retired and not slot.alive and slot.ready and not self.stopping:
             slot.retired = slot.left = False
             self.start_slot(slot)
@@ -269,6 +272,7 @@ def welcomes_whoever_comes_late(original: Any) -> Any:
             slot.ready = True
             slot.start_failures = 0
             slot.is_chunk_worker = bool(message.flags)
+            self._supervisor.heir_ready(slot)
 
     return on_up
 
@@ -286,3 +290,102 @@ def remembers_puts_of_the_dead(original: Any) -> Any:
 @mutant(Reception, "_on_back")
 def loses_what_comes_back(original: Any) -> Any:
     return nothing
+
+
+# what came with retries, pieces, time limits and successors
+
+
+@mutant(Dispatcher, "_due")
+def forgets_a_later_attempt(original: Any) -> Any:
+    return nothing
+
+
+@mutant(Dispatcher, "_cut")
+def forgets_what_is_to_be_cut(original: Any) -> Any:
+    return nothing
+
+
+@mutant(Ledger, "pieces")
+def loses_the_last_piece(original: Any) -> Any:
+    def pieces(self: Ledger, cut: Cut, bodies: Sequence[bytes]) -> list[Command]:
+        queue = self.queues[cut.parcel.queue]
+        queue.waiting.extendleft(reversed(cut.parcel.cut(cut.points, bodies)[:-1]))
+        return self._place(queue)
+
+    return pieces
+
+
+@mutant(Ledger, "pieces")
+def tries_the_whole_as_well(original: Any) -> Any:
+    """What was cut is tried once more, beside its pieces."""
+
+    def pieces(self: Ledger, cut: Cut, bodies: Sequence[bytes]) -> list[Command]:
+        self.queues[cut.parcel.queue].waiting.append(cut.parcel)
+        commands: list[Command] = original(self, cut, bodies)
+        return commands
+
+    return pieces
+
+
+@mutant(Ledger, "expire")
+def counts_what_came_too_late(original: Any) -> Any:
+    """What is cancelled or too late is done all the same."""
+
+    def expire(self: Ledger, wid: int, lease: int, kind: str, error: object, *, done: int = -1) -> bool:
+        worker = self.workers.get(wid)
+        return worker is not None and lease in worker.leases
+
+    return expire
+
+
+@mutant(Enforcer, "_ring")
+def lets_them_take_their_time(original: Any) -> Any:
+    """Who hangs is left alone; only somebody outside ends it."""
+
+    def ring(self: Enforcer) -> None:
+        deadlines, dispatcher = self._deadlines, self._dispatcher
+        assert deadlines is not None
+        for wid, lease, cause, _ in deadlines.overdue(dispatcher.clock()):
+            dispatcher.ledger.expire(wid, lease, TIMED_OUT, Blame("raised", cause))
+
+    return ring
+
+
+@mutant(Enforcer, "cancel")
+def cancels_by_word_only(original: Any) -> Any:
+    """The worker is asked, and what it sends counts."""
+
+    def cancel(self: Enforcer, wid: int, lease: int) -> None:
+        self._dispatcher.order(wid, m.ORDER_CANCEL, b=lease)
+        self._dispatcher.ledger.expire(wid, lease, DIED, Blame("died", "it was cancelled"))
+
+    return cancel
+
+
+@mutant(Supervisor, "hand_over")
+def has_no_successor(original: Any) -> Any:
+    def hand_over(self: Supervisor, slot: Slot) -> bool:
+        return False
+
+    return hand_over
+
+
+@mutant(Supervisor, "_promote_heir")
+def keeps_its_successor_waiting(original: Any) -> Any:
+    """The next worker of the slot takes its place and gets nothing."""
+
+    def promote_heir(self: Supervisor, slot: Slot) -> bool:
+        return self._dispatcher.crew.promote(slot) is not None
+
+    return promote_heir
+
+
+@mutant(Dispatcher, "execute")
+def does_what_follows_at_once(original: Any) -> Any:
+    """Commands that follow from a command overtake those behind it."""
+
+    def execute(self: Dispatcher, commands: Iterable[Command]) -> None:
+        for command in commands:
+            self._do(command)
+
+    return execute

@@ -28,12 +28,13 @@ class Expiry:
 class Worker:
     """One process: its leases over all queues."""
 
-    __slots__ = ("expired", "leases", "leaving", "lines", "outputs", "paused", "slot", "wid")
+    __slots__ = ("ending", "expired", "leases", "leaving", "lines", "outputs", "paused", "slot", "wid")
 
     def __init__(self, wid: int, slot: int) -> None:
         self.wid = wid
         self.slot = slot
         self.leases: dict[int, Parcel] = {}
+        self.ending = False  # its process is being ended because of one of its chunks
         self.outputs: dict[int, list[Any]] = {}
         self.expired: dict[int, Expiry] = {}  # leases whose chunk is not wanted from here any more
         self.lines: dict[int, Line] = {}

@@ -104,6 +104,7 @@ class Enforcer:
         if slot is None or not self._holds(wid, lease):
             return
         slot.restart_reason, slot.overdue = cause, kind
+        self._dispatcher.ledger.workers[wid].ending = True
         self._dispatcher.engine.terminate(wid)
         self._dispatcher.after(TERM_GRACE, partial(self._make, wid))
 

@@ -65,9 +65,10 @@ class Books:
         objects = 0
         is_new = False
         for parcel in queue.waiting:
-            check(not (is_new and parcel.lease), "what was tried waits before the others", queue.index)
-            is_new = is_new or not parcel.lease
-            objects += not parcel.lease and not parcel.feed
+            is_untried = not parcel.lease and not parcel.piece
+            check(is_untried or not is_new, "what was tried waits before the others", queue.index)
+            is_new = is_new or is_untried
+            objects += is_untried and not parcel.feed
         check(not 0 < queue.maxsize < objects, "the bound holds", f"{objects} objects in queue {queue.index}")
 
     @staticmethod

@@ -71,6 +71,14 @@ class SimChannel(Channel):
 
     def take(self, queue: int, timeout: float | None = None, *, mate: bool = False) -> Waits:
         """`get`: the next item of the queue; None when `timeout` seconds passed. Raises Stopped."""
+        while True:
+            item = yield from self._take(queue, timeout, mate=mate)
+            if item is None or item.lease not in self.cancelled:
+                return item
+            self._process.simulation.rules.passed_over(item)
+            self._pass_over(item)
+
+    def _take(self, queue: int, timeout: float | None, *, mate: bool) -> Waits:
         inbox = self.inbox(queue)
         if inbox.items:
             item = inbox.items.popleft()

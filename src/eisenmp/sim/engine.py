@@ -48,6 +48,7 @@ class SimEngine:
             raise OSError(11, "no room for a process")
         process = Process(simulation, loads(launch.spec))
         self.processes[wid] = process
+        simulation.processes.append(process)
         simulation.rules.started(process)
         simulation.log("manager", f"starts worker {wid} in slot {process.slot}")
         if simulation.plan.pid_comes_late:
@@ -79,6 +80,10 @@ class SimEngine:
     def kill(self, wid: int) -> None:
         self._signal(wid, SIGKILL)
 
+    def dump(self, wid: int) -> None:
+        """Simulated processes have no stacks to write."""
+        self._simulation.rules.signalled(wid, 0)
+
     def close(self, grace: float) -> None:
         """Kill what is left."""
         for process in list(self.processes.values()):
@@ -90,7 +95,7 @@ class SimEngine:
     def _signal(self, wid: int, number: int) -> None:
         simulation = self._simulation
         simulation.log("manager", f"sends signal {number} to worker {wid}")
-        simulation.rules.signalled(wid)
+        simulation.rules.signalled(wid, number)
         process = self.processes.get(wid)
         if process is not None:
             simulation.schedule.after(simulation.latency(), process.signal, number)

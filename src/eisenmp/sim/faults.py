@@ -49,8 +49,9 @@ def raise_error(process: Process) -> Waits:
 
 
 def hang(process: Process) -> Waits:
-    """Its other threads live; somebody notices, and kills it."""
-    process.schedule.after(process.simulation.notice_time(), process.signal, SIGKILL)
+    """Its other threads live; somebody notices, and kills it, unless it has never been up."""
+    if process.is_up:
+        process.schedule.after(process.simulation.notice_time(), process.signal, SIGKILL)
     yield never
 
 

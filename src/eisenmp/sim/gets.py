@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..core.ledger import Ledger, Parcel
+    from ..core.ledger import Ledger, Parcel, Worker
     from ..core.messages import Message
 
     At = tuple[int, int]  # wid, queue
@@ -62,18 +62,17 @@ class Gets:
         at = wid, queue
         return self._wanted[at] > self._given[at] and wid not in self._paused
 
-    def leased(
-        self, wid: int, parcel: Parcel, held: Iterable[Parcel], living: Iterable[int], ahead: int
-    ) -> None:
-        """`held` is what the worker had before; `ahead` is its credit at the queue."""
-        queue = parcel.queue
-        check(wid not in self._paused, "nothing is sent to who pauses", f"worker {wid}")
+    def leased(self, worker: Worker, parcel: Parcel, held: Iterable[Parcel], ledger: Ledger) -> None:
+        """`held` is what the worker had before."""
+        queue, wid, workers = parcel.queue, worker.wid, ledger.workers.values()
+        check(wid not in self._paused and not worker.paused, "nothing is sent to who pauses", f"worker {wid}")
         if not self.waits(wid, queue):
             check(parcel.feed, "objects are never ahead of a get", f"worker {wid}")
             count = sum(other.queue == queue for other in held)
+            ahead = worker.lines[queue].credit.ahead
             check(count <= ahead, "ahead within the credit", f"{count} for worker {wid}")
             check(wid not in self._returning, "nothing is ahead at who leaves", f"worker {wid}")
-            past = [other for other in living if self.waits(other, queue)]
+            past = [other.wid for other in workers if not other.paused and self.waits(other.wid, queue)]
             check(not past, "never past another worker's open get", f"to worker {wid} past {past}")
         self._given[wid, queue] += 1
 

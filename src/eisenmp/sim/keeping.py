@@ -33,29 +33,25 @@ class Keeping:
             del self._kept[key]
 
     def given_up(self, parcel: Parcel) -> None:
-        """An object that has killed too many."""
+        """It waits for nobody any more."""
         for key, kept in list(self._kept.items()):
             if parcel in kept:
                 kept.remove(parcel)
                 if not kept:
                     del self._kept[key]
 
-    def leased(self, slot: int, parcel: Parcel) -> None:
+    def leased(self, slot: int, parcel: Parcel, slots: list[Slot]) -> None:
         if not self._kept:
             return
-        key = slot, parcel.queue
-        mine = self._kept.get(key)
+        for key in [key for key in self._kept if slots[key[0]].retired]:
+            del self._kept[key]
+        mine = self._kept.get((slot, parcel.queue))
         if mine:
             check(parcel is mine[0], "kept for its slot, and comes first", f"slot {slot}")
-            mine.pop(0)
-            if not mine:
-                del self._kept[key]
+            self.given_up(parcel)
         else:
-            check(
-                not any(parcel in kept for kept in self._kept.values()),
-                "kept for its slot",
-                f"not slot {slot}",
-            )
+            is_kept = any(parcel in kept for kept in self._kept.values())
+            check(not is_kept, "kept for its slot", f"not slot {slot}")
 
     def check(self, ledger: Ledger, slots: list[Slot]) -> None:
         """Nothing is kept for a slot that will have no worker."""

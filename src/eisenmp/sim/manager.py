@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.failing import Backoff
 from ..manager.cause import Coroner
 from ..manager.collector import Collector
 from ..manager.crew import Crew
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ..core.ledger import Command, Ledger
+    from ..core.ledger import Command, GiveUp, Ledger
     from ..core.messages import Message
     from ..engine.base import Engine, Event, Exit
     from ..manager.dispatcher import Dispatcher as RealDispatcher
@@ -75,6 +76,10 @@ class SimDispatcher(Dispatcher):
         for command in commands:
             rules.command(command)
         super().execute(commands)
+
+    def _give_up(self, command: GiveUp) -> None:
+        self.simulation.rules.given_up(command)
+        super()._give_up(command)
 
     def _remind(self, queue: int) -> None:
         self.simulation.rules.reminded(queue)
@@ -172,11 +177,16 @@ class SimMp(Mp):
             partial(SimDispatcher, simulation),
             partial(SimFeeder, simulation),
         )
+        self._simulation = simulation
         engine: Any = simulation.engine
         super().__init__("simulated", engine=engine, **settings)
 
     def _resolve_sources(self) -> None:
         self._crew.sources = NO_SOURCES
+
+    def _apply_settings(self) -> None:
+        super()._apply_settings()
+        self._ledger.delay = Backoff(self._simulation.draws.random)
 
     def _start_progress(self) -> None:
         pass

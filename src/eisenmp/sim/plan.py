@@ -29,11 +29,12 @@ class FeedPlan:
         self.row_seconds = min(PULL_MAX, chunk_seconds) * draws.pick((0.0, 0.0, 0.0, 0.25, 1.0))
         self.consumer = draws.pick(CONSUMERS) if kind == "chunks" else "never"
         self.takes = draws.between(1, 6)  #: results that a consumer takes who drops out
-        self.cancel_at = draws.about(6 * chunk_seconds) if draws.chance(0.08) else -1.0
-        self.poisons: dict[int, str] = {}  #: by number of the chunk: what it does to a worker
+        self.cancel_at = draws.about(6 * chunk_seconds) if draws.chance(0.12) else -1.0
+        self.poisons: dict[int, str] = {}  #: by row: what it does to a worker
         if draws.chance(0.25):
             for _ in range(draws.between(1, 2)):
-                self.poisons[draws.below(self.rows // self.rows_max + 1)] = draws.pick(POISONS)
+                self.poisons[draws.below(self.rows + 1)] = draws.pick(POISONS)
+        self.tickets_cancelled = draws.between(1, 2) if draws.chance(0.1) else 0
 
 
 class Plan:
@@ -49,18 +50,26 @@ class Plan:
         self.takes_max = draws.pick((1, 1, 2, 3))  #: items that a worker of 1.0 takes in a cycle
         self.objects = self.kind == "1.0" and draws.chance(0.5)
         # a mate's thread keeps its process up: where workers leave by themselves, nobody would see the end
-        self.has_mates = self.kind == "chunks" and draws.chance(0.1)
+        self.has_mates = self.kind == "chunks" and draws.chance(0.15)
         self.object_queue = 6  #: the wire number of the first queue that is made
         self.object_maxsize = draws.pick((0, 1, 1, 3))
         self.objects_put = draws.between(1, 8) if self.objects or self.has_mates else 0
         self.pid_comes_late = draws.chance(0.2)
-        self.wire_breaks = draws.chance(0.15)
+        self.wire_breaks = draws.chance(0.35)
         self.on_error = draws.pick(("raise", "skip", "skip"))
-        self.retries = {"raise": draws.pick((0, 0, 1, 2)), "death": draws.pick((0, 1, 2, 2))}
+        self.retries = {
+            "raise": draws.pick((0, 0, 1, 2)),
+            "death": draws.pick((0, 1, 2, 2)),
+            "timeout": draws.pick((0, 0, 1)),
+        }
+        limit = 0.01 + self.chunk_seconds * draws.pick((2, 10, 10))
+        self.timeout = limit if draws.chance(0.2) else None
+        self.timeout_row = limit / 2 if draws.chance(0.1) else None
+        self.chunks_max = draws.pick((1, 2, 4)) if draws.chance(0.15) else None
         self.start_timeout = draws.pick((1.0, 60.0))
         self.faults = draws.pick((0, 0, 1, 2, 4, 8))  #: that strike at most
         self.fault_share = draws.pick((0.02, 0.1, 0.3))
-        self.refusals = draws.pick((0.0, 0.0, 0.0, 0.05, 0.5))
+        self.refusals = draws.pick((0.0, 0.0, 0.1, 0.6))
         self.load_failures = 0.002
         self.feeds = [
             FeedPlan(f"feed {number}", draws, self.kind, self.chunk_seconds)
@@ -68,6 +77,8 @@ class Plan:
         ]
         self.resizes = self._times(draws, 0.15)
         self.kills = self._times(draws, 0.2)
+        self.dismissals = self._times(draws, 0.1)
+        self.puts_of_workers = draws.between(0, 8)
         self.end = draws.pick(("leave", "leave", "leave", "join", "stop"))
         self.stop_at = draws.about(10 * self.chunk_seconds + self.start_seconds)
         self.grace = draws.pick((0.0, 0.1, 10.0))
@@ -92,6 +103,9 @@ class Plan:
         return {
             "procs_max": self.procs,
             "on_error": self.on_error,
+            "timeout": self.timeout,
+            "timeout_row": self.timeout_row,
+            "chunks_max": self.chunks_max,
             "retries": self.retries,
             "start_timeout": self.start_timeout,
             "grace": self.grace,
@@ -102,6 +116,11 @@ class Plan:
             "info_enable": False,
             "pin": "none",
         }
+
+    @property
+    def shortest_limit(self) -> float:
+        """No chunk is too slow before so many seconds."""
+        return min((limit for limit in (self.timeout, self.timeout_row) if limit is not None), default=0.0)
 
     def load_time(self, draws: Draws) -> float:
         return draws.about(self.start_seconds)

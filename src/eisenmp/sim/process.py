@@ -15,7 +15,7 @@ from .schedule import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from ..child.spec import Spec
@@ -37,12 +37,14 @@ class Process(Place):
         self.slot = spec.slot
         self.name = f"worker {spec.wid}"
         self.alive = True
+        self.is_up = False  #: its modules are loaded
         self.is_stopped = False  #: by SIGSTOP
         self.missed: list[tuple[Callable[..., None], tuple[Any, ...]]] = []  #: what happened meanwhile
         self.cut_at: float | None = None  #: what arrives later than this was lost with it
         self.told = False  #: to leave, by an order or a token
         self._up_at = self._down_at = 0.0
         self.channel = SimChannel(self, spec.queues)
+        self.channel.chunks_max, self.channel.reports_rows = spec.chunks_max, spec.reports_rows
         self.sent: dict[int, int] = {}  #: outputs by lease of the running cycle
         self._main = self.start(self.name, self._run(), simulation.plan.load_time(simulation.draws))
         if simulation.plan.has_mates:
@@ -131,10 +133,12 @@ class Process(Place):
             return
         channel.post(Message(m.UP, a=self.pid, flags=int(self.simulation.plan.kind == "chunks")))
         channel.flush()
+        self.is_up = True
         yield from self._loop()
         channel.leaving = True
         channel.give_back()
-        channel.post(Message(m.LEFT, a=int(channel.stopping)))
+        why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if channel.is_full else 0
+        channel.post(Message(m.LEFT, a=why))
         channel.flush()
         self.simulation.log(self.name, "leaves")
         yield from self._point("leave")
@@ -146,7 +150,7 @@ class Process(Place):
 
     def _loop(self) -> Waits:
         channel = self.channel
-        while not channel.stopping:
+        while not (channel.stopping or channel.is_full):
             if channel.paused:
                 channel.flush()
                 yield lambda: not channel.paused or channel.stopping
@@ -164,7 +168,7 @@ class Process(Place):
                     break
                 continue
             self.simulation.rules.cycle_ended(self, self.leases, self.sent)
-            channel.end_cycle(not busy)
+            channel.end_cycle(not busy or channel.is_full)
             yield from self._point("ended")
             if not busy:
                 break
@@ -234,11 +238,17 @@ class Process(Place):
         rows = loads(item.body)
         if simulation.trace is not None:
             simulation.log(self.name, f"works on {simulation.rules.name(item)}")
-        yield from self._point("taken", item)
+        yield from self._point("taken", item, rows if item.feed else ())
         simulation.rules.check_rows(item, rows)
-        yield simulation.plan.work_time(simulation.draws)
+        seconds = simulation.plan.work_time(simulation.draws)
+        if simulation.draws.chance(0.5):
+            yield seconds
+        else:
+            # it looks whether its work is still wanted
+            cancelled = self.channel.cancelled
+            yield (lambda: item.lease in cancelled), seconds
         if simulation.draws.chance(0.1):
-            self.channel.post(Message(m.PROGRESS, b=1))
+            self.channel.report_rows(1)
 
     def _output(self, item: Item, flags: int = 0) -> None:
         count = self.sent.get(item.lease, 0)
@@ -246,9 +256,9 @@ class Process(Place):
         content = (item.number, item.lease, count)
         self.channel.output(item.lease, ["header", content] if flags else content, flags)
 
-    def _point(self, where: str, item: Item | None = None) -> Waits:
+    def _point(self, where: str, item: Item | None = None, rows: Iterable[int] = ()) -> Waits:
         """Here a fault may strike."""
-        fault = self.simulation.fault_at(where, item)
+        fault = self.simulation.fault_at(where, item, rows)
         if fault is not None:
             self.simulation.strikes(fault, self, item)
             yield from FAULTS[fault].strike(self)
@@ -267,7 +277,9 @@ class Process(Place):
             while not channel.stopping:
                 rounds -= 1
                 seconds = draws.about(2 * plan.chunk_seconds)
-                if rounds < 0 or draws.chance(0.5):
+                if rounds >= 0 and draws.chance(0.2):
+                    yield from channel.take_now(queue)
+                elif rounds < 0 or draws.chance(0.5):
                     yield from channel.take(queue, seconds if rounds >= 0 else None, mate=True)
                 else:
                     yield seconds

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from ..core import messages as m
-from ..core.ledger import Accept, Finish, GiveUp, Recall, Remind, Send, Token
+from ..core.failing import CANCELLED, RAISED, TIMED_OUT
+from ..core.ledger import Accept, Cut, Finish, Later, Recall, Remind, Send, Token
+from ..manager.puts import WorkerPut
 from ..wire.pickles import loads
+from ..wire.platform import SIGTERM
 from .books import Books
 from .gets import Gets
 from .keeping import Keeping
@@ -19,14 +22,22 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..child.channel import Item
-    from ..core.ledger import Command, Parcel
+    from ..core.ledger import Command, GiveUp, Parcel
     from ..core.messages import Message
     from .process import Process
     from .simulation import Simulation
 
     Chunk = tuple[int, int]  # feed serial, number
+    Work = tuple[int, int, int, int]  # and first row and rows of a piece; 0 rows for a whole chunk
 
 MOVES_MAX = 200  #: times that one chunk is sent
+
+TRUE_CAUSE = "the cause is the true one"
+
+
+def work(parcel: Parcel) -> Work:
+    """What is done once: a chunk, or a piece of one."""
+    return parcel.feed, parcel.number, parcel.start, parcel.rows if parcel.piece else 0
 
 
 class Rules:
@@ -47,11 +58,18 @@ class Rules:
         self._last_sent: dict[int, int] = {}  # wid -> lease of the chunk that went out last
         self._first: dict[int, int] = {}  # feed -> the highest number that was given to anybody
         self._moves: Counter[Chunk] = Counter()
-        self._deaths: Counter[Parcel] = Counter()  # that nobody asked for, with it the oldest
+        self._deaths: Counter[Parcel] = Counter()  # with it the oldest at its queue
+        self._blamed: Counter[Parcel] = Counter()  # deaths that nobody had asked for
+        self._terminated: set[int] = set()  # who was sent SIGTERM
         self._leaving: set[int] = set()  # who was told to leave, or said that it does
         self._raises: Counter[Parcel] = Counter()
-        self._over: dict[Chunk, str] = {}
+        self._over: dict[Work, str] = {}
+        self._settled_rows: dict[Chunk, list[tuple[int, int]]] = {}  # first row, how many
+        self._ended_early: set[int] = set()  # leases whose worker was told that they are not wanted any more
+        self._parcels: dict[int, Parcel] = {}  # by lease
+        self._leased_at: dict[int, float] = {}
         self._reminders: Counter[int] = Counter()
+        self._answers: set[tuple[int, int]] = set()  # wid, request: puts that were let in a moment ago
         self._slots: dict[int, int] = {}  # wid -> slot
         self._gets = Gets()
         self._keeping = Keeping()
@@ -67,7 +85,8 @@ class Rules:
 
     def _check(self, holds: object, rule: str, item: Item | Parcel) -> None:
         if not holds:
-            past = self._over.get((item.feed, item.number))
+            parcel = self._parcels.get(item.lease)
+            past = self._over.get(work(parcel)) if parcel is not None else None
             raise Violation(rule, self.name(item) + (f", {past}" if past else ""))
 
     # what processes do
@@ -93,13 +112,16 @@ class Rules:
         """What the worker was sent is what was cut under that number."""
         if item.feed:
             size = self._simulation.rows_max(item.feed)
-            first = item.number * size
+            first = item.number * size + self._parcels[item.lease].start
             expected = list(range(first, first + len(rows)))
             self._check(list(rows) == expected, "rows come as they were cut", item)
 
     def cycle_ended(self, process: Process, ended: Iterable[int], sent: dict[int, int]) -> None:
         for lease in ended:
             self._ended[lease] = sent.get(lease, 0)
+
+    def passed_over(self, item: Item) -> None:
+        self._ended[item.lease] = 0
 
     def raised(self, process: Process, raised: Iterable[int]) -> None:
         self._raised.update(raised)
@@ -126,7 +148,7 @@ class Rules:
         elif kind == m.RAISED:
             for lease in loads(message.body)[0]:
                 parcel = held.pop(lease, None)
-                if parcel is not None and parcel.feed:
+                if parcel is not None and parcel.feed and lease not in self._ended_early:
                     self._raises[parcel] += 1
 
     def settles(self, wid: int) -> None:
@@ -138,12 +160,14 @@ class Rules:
         seen: set[int] = set()
         held = self._held[wid]
         chunks = any(parcel.feed for parcel in held.values())
+        # who was stopped because of one chunk did not die of another
+        is_ended = not self._ended_early.isdisjoint(held)
         for parcel in held.values():
             # objects are to blame only where no chunk can be
-            is_suspect = bool(parcel.feed) is chunks and wid not in self._leaving
-            if is_suspect and parcel.queue not in seen:
+            if bool(parcel.feed) is chunks and not is_ended and parcel.queue not in seen:
                 seen.add(parcel.queue)
                 self._deaths[parcel] += 1
+                self._blamed[parcel] += wid not in self._leaving and wid not in self._terminated
         del self._held[wid]
         self._gets.gone(wid)
         slot = self._simulation.emp._crew.slots[self._slots[wid]]
@@ -162,11 +186,18 @@ class Rules:
                 check(message.a > self._last_sent.get(wid, 0), "order is kept", f"lease {message.a}")
                 self._last_sent[wid] = message.a
                 check(message.a in self._held[wid], "what goes out is leased", f"lease {message.a}")
+            elif message.kind == m.ANSWER:
+                self._answers.discard((wid, message.a))
             elif message.kind == m.CONTROL and message.a == m.ORDER_STOP:
                 self._leaving.add(wid)
+            elif message.kind == m.CONTROL and message.a == m.ORDER_CANCEL:
+                self._ended_early.add(message.b)
 
-    def signalled(self, wid: int) -> None:
+    def signalled(self, wid: int, number: int) -> None:
+        """A signal goes out to a process."""
         check(wid not in self._settled, "no command to the dead", f"worker {wid}")
+        if number == SIGTERM:
+            self._terminated.add(wid)
 
     def command(self, command: Command) -> None:
         """The ledger has given this command, and the dispatcher is about to do it."""
@@ -174,8 +205,10 @@ class Rules:
             self._leased(command.wid, command.parcel)
         elif isinstance(command, Finish):
             self._finished(command)
-        elif isinstance(command, GiveUp):
-            self._given_up(command)
+        elif isinstance(command, Cut):
+            self._cut(command)
+        elif isinstance(command, Later):
+            self._check(command.seconds > 0, "a later attempt comes later", command.parcel)
         elif isinstance(command, Token):
             self._told(command.wid, command.queue)
         elif isinstance(command, Remind):
@@ -185,8 +218,12 @@ class Rules:
             held = sum(parcel.queue == command.queue for parcel in self._held.get(command.wid, {}).values())
             check(0 < command.count <= held, "recalled is what is held", command)
             self._gets.recalled(command.wid, command.queue)
-        else:
-            assert isinstance(command, Accept)
+        elif isinstance(command, Accept) and isinstance(command.put, WorkerPut):
+            self._accepted(command.put)
+
+    def _accepted(self, put: WorkerPut) -> None:
+        if put.waiting and put.wid not in self._settled:
+            self._answers.add((put.wid, put.request))
 
     def reminded(self, queue: int) -> None:
         self._reminders[queue] -= 1
@@ -198,20 +235,20 @@ class Rules:
         for held in self._held.values():
             self._check(parcel not in held.values(), "in one place", parcel)
         ledger = self._simulation.emp._ledger
-        ahead = ledger.workers[wid].lines[parcel.queue].credit.ahead
-        self._gets.leased(wid, parcel, self._held[wid].values(), self._held, ahead)
-        self._keeping.leased(self._slots[wid], parcel)
-        self._held[wid][parcel.lease] = parcel
+        self._gets.leased(ledger.workers[wid], parcel, self._held[wid].values(), ledger)
+        self._keeping.leased(self._slots[wid], parcel, self._simulation.emp._crew.slots)
+        self._held[wid][parcel.lease] = self._parcels[parcel.lease] = parcel
+        self._leased_at[parcel.lease] = self._simulation.schedule.now
         if not parcel.feed:
             return
         chunk = parcel.feed, parcel.number
-        self._check(chunk not in self._over, "nothing is sent that is over", parcel)
+        self._check(work(parcel) not in self._over, "nothing is sent that is over", parcel)
         feed = self._simulation.feeds.get(parcel.feed)
         self._check(not (feed and feed._cancelled), "nothing is sent of a feed that was cancelled", parcel)
         self._moves[chunk] += 1
         self._check(self._moves[chunk] < MOVES_MAX, "a chunk comes to an end", parcel)
         budget = self._simulation.emp._ledger.budget
-        tries_left = self._deaths[parcel] <= budget.deaths and self._raises[parcel] <= budget.raises
+        tries_left = self._blamed[parcel] <= budget.deaths and self._raises[parcel] <= budget.raises
         self._check(tries_left, "given up when its tries are used up", parcel)
         first = self._first.get(parcel.feed, -1)
         if parcel.number > first:
@@ -221,9 +258,7 @@ class Rules:
 
     def _finished(self, command: Finish) -> None:
         parcel, wid = command.parcel, command.wid
-        chunk = parcel.feed, parcel.number
-        self._check(chunk not in self._over, "each ticket is done once", parcel)
-        self._over[chunk] = f"done by worker {wid}"
+        self._settle(parcel, f"done by worker {wid}")
         count = self._ended.get(parcel.lease)
         is_done = count is not None and self._taken[parcel.lease] == wid
         self._check(is_done, "done is what a worker has done", parcel)
@@ -235,26 +270,53 @@ class Rules:
         expected = [(parcel.number, parcel.lease, place) for place in range(count or 0)]
         self._check(contents == expected, "all outputs of the last attempt, no other", parcel)
 
-    def _object_given_up(self, parcel: Parcel) -> None:
-        budget = self._simulation.emp._ledger.budget
-        self._check(self._deaths[parcel] > budget.deaths, "given up when its tries are used up", parcel)
-        self._keeping.given_up(parcel)
+    def _settle(self, parcel: Parcel, how: str) -> None:
+        """The work has come to its end, for better or worse."""
+        self._check(work(parcel) not in self._over, "each ticket is done once", parcel)
+        self._over[work(parcel)] = how
+        rows = self._settled_rows.setdefault((parcel.feed, parcel.number), [])
+        rows.append((parcel.start, parcel.rows))
 
-    def _given_up(self, command: GiveUp) -> None:
-        if not command.parcel.feed:
-            self._object_given_up(command.parcel)
-            return
+    def _cut(self, command: Cut) -> None:
+        parcel = command.parcel
+        self._check(parcel.rows > 1, "cut is what has several rows", parcel)
+        self._check(command.kind != RAISED, "an error cuts nothing", parcel)
+        self._check(work(parcel) not in self._over, "nothing is cut that is over", parcel)
+        self._over[work(parcel)] = "cut into pieces"
+
+    def given_up(self, command: GiveUp) -> None:
+        """The dispatcher is about to keep a dead letter."""
         parcel, blame = command.parcel, command.error
-        chunk = parcel.feed, parcel.number
-        self._check(chunk not in self._over, "each ticket is done once", parcel)
-        self._over[chunk] = f"given up: {blame.cause}"
         budget = self._simulation.emp._ledger.budget
-        if blame.kind == "raised":
-            self._check(self._raises[parcel] > budget.raises, "given up when its tries are used up", parcel)
-            self._check(parcel.lease in self._raised, "the cause is the true one", parcel)
+        used_up = "given up when its tries are used up"
+        if parcel.feed:
+            self._settle(parcel, f"given up: {blame.cause}")
+        if blame.kind == RAISED:
+            self._check(self._raises[parcel] > budget.raises, used_up, parcel)
+            self._check(parcel.lease in self._raised, TRUE_CAUSE, parcel)
+        elif blame.kind == CANCELLED:
+            self._check((parcel.feed, parcel.number) in self._simulation.cancelled, TRUE_CAUSE, parcel)
+        elif blame.kind == TIMED_OUT:
+            self._check(parcel.timeouts > budget.timeouts, used_up, parcel)
+            took = self._simulation.schedule.now - self._leased_at[parcel.lease]
+            self._check(took >= self._simulation.plan.shortest_limit, TRUE_CAUSE, parcel)
         else:
-            self._check(self._deaths[parcel] > budget.deaths, "given up when its tries are used up", parcel)
-            self._check(command.wid in self._dead, "the cause is the true one", parcel)
+            self._check(self._deaths[parcel] > budget.deaths, used_up, parcel)
+            self._check(command.wid in self._dead, TRUE_CAUSE, parcel)
+            if not parcel.feed:
+                self._keeping.given_up(parcel)
+
+    def is_unknown(self, feed: int, number: int) -> bool:
+        """Whether the ticket was never known to the ledger."""
+        return (feed, number) not in self._settled_rows
+
+    def check_rows_of(self, feed: int, number: int, rows: int) -> None:
+        """In the end each row of a chunk was done once, or is in one dead letter."""
+        next_row = 0
+        for first, count in sorted(self._settled_rows.get((feed, number), ())):
+            check(first == next_row, "every row is accounted for", f"ticket {number}, row {next_row}")
+            next_row = first + count
+        check(next_row == rows, "every row is accounted for", f"ticket {number}, row {next_row} of {rows}")
 
     def _told(self, wid: int, queue: int) -> None:
         check(wid not in self._settled, "no command to the dead", f"worker {wid}")
@@ -268,6 +330,7 @@ class Rules:
     def check(self) -> None:
         """The books of the manager agree with what it said, and are bounded."""
         emp = self._simulation.emp
+        check(not self._answers, "a put that is let in is answered", self._answers)
         self._books.check(self._held, self._reminders)
         for slot in emp._crew.slots:
             if slot.over:

@@ -102,11 +102,13 @@ class Place:
 
     def __init__(self, schedule: Schedule, hesitate: Callable[[], float]) -> None:
         self.schedule = schedule
+        self.tasks: list[Task] = []
         self.waiting: list[Task] = []
         self.hesitate = hesitate
 
     def start(self, name: str, steps: Steps, seconds: float = 0.0) -> Task:
         task = Task(name, self, steps)
+        self.tasks.append(task)
         self.schedule.after(seconds, task.run, 0)
         return task
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..core.ledger import Ledger
+from ..core.ticket import Ticket
 from ..errors import EisenmpError
 from ..manager import lifetime
 from ..wire.platform import SIGKILL
@@ -18,7 +21,7 @@ from .violation import Violation, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from ..child.channel import Item
@@ -61,16 +64,18 @@ class Simulation:
         self.engine = SimEngine(self)
         self.program = Program(self)
         self.feeds: dict[int, Feed] = {}
+        self.processes: list[Process] = []  #: all that there were
         self.stepping = False
         self.touched = False  #: the manager was, in this step
         self.violation: Violation | None = None  #: the first one
         self.faults_left = self.plan.faults
-        self.objects_left = 3
+        self.objects_left = self.plan.puts_of_workers
         self._plans: dict[int, FeedPlan] = {}
         self._opening: FeedPlan | None = None
         self._consumers: list[Task] = []
         self._using = 0  # consumers that have not come to their end
-        self._taken: dict[int, list[int]] = {}
+        self._taken: dict[int, list[tuple[int, int]]] = {}  # by feed: ticket and part
+        self.cancelled: set[tuple[int, int]] = set()  #: feed and number of tickets
         self._loop_at: float | None = None
         self.emp = SimMp(self, ledger, **self.plan.settings())
 
@@ -107,17 +112,21 @@ class Simulation:
     # faults
 
     def spawn_is_refused(self) -> bool:
-        if self.faults_left > 0 and self.draws.chance(self.plan.refusals):
+        # at the start of the manager it ends the run, which is worth a few only
+        share = self.plan.refusals if self.feeds else self.plan.refusals / 20
+        if self.faults_left > 0 and self.draws.chance(share):
             self.faults_left -= 1
             return True
         return False
 
-    def fault_at(self, where: str, item: Item | None) -> str | None:
+    def fault_at(self, where: str, item: Item | None, rows: Iterable[int]) -> str | None:
         """The fault that strikes here, if one does."""
         if item is not None and item.feed and where == "taken":
-            poison = self._plans[item.feed].poisons.get(item.number)
-            if poison is not None:
-                return poison
+            poisons = self._plans[item.feed].poisons
+            if poisons:
+                poison = next((poisons[row] for row in rows if row in poisons), None)
+                if poison is not None:
+                    return poison
         if self.faults_left > 0 and self.draws.chance(self.plan.fault_share):
             self.faults_left -= 1
             return self.draws.pick(AT[where])
@@ -178,8 +187,16 @@ class Simulation:
             lifetime.unregister(emp)
             raise self.violation or error from None
         finally:
-            for task in self._consumers:
-                task.is_over = True
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """What is left of a run that has failed must not go on when it is swept up."""
+        for process in self.processes:
+            process.alive = False
+        for task in [*self.program.tasks, *(task for process in self.processes for task in process.tasks)]:
+            with suppress(BaseException):  # the run has failed already, or there is nothing left
+                task.close()
+        self.processes.clear()
 
     def _run(self) -> None:
         emp, plan = self.emp, self.plan
@@ -200,6 +217,8 @@ class Simulation:
             self.start("program", self._resize(), seconds)
         for seconds in plan.kills:
             self.schedule.after(seconds, self._kill)
+        for seconds in plan.dismissals:
+            self.start("program", self._dismiss(), seconds)
         for _ in range(plan.objects_put):
             self.start("program", self._put(), self.draws.about(8 * plan.chunk_seconds))
         pump = emp.dispatcher.pump
@@ -247,6 +266,8 @@ class Simulation:
         self.log("program", f"opens {planned.name}")
         if planned.cancel_at >= 0:
             self.start("program", self._cancel(feed), planned.cancel_at)
+        for _ in range(planned.tickets_cancelled):
+            self.start("program", self._cancel_ticket(feed), self.draws.about(4 * self.plan.chunk_seconds))
         consumer = planned.consumer
         if consumer == "never":
             return
@@ -254,11 +275,14 @@ class Simulation:
             feed.open_window()
             yield lambda: feed.is_over
             return
-        yield from self._iterate(feed, planned)
+        results: Any = feed.in_order() if consumer == "in order" else iter(feed)
+        try:
+            yield from self._iterate(feed, planned, results)
+        finally:
+            results.close()
 
-    def _iterate(self, feed: Feed, planned: FeedPlan) -> Steps:
+    def _iterate(self, feed: Feed, planned: FeedPlan, results: Iterator[Result]) -> Steps:
         ordered = planned.consumer == "in order"
-        results: Iterator[Result] = feed.in_order() if ordered else iter(feed)
         taken = self._taken[feed.number]
         while planned.consumer != "drops out" or len(taken) < planned.takes:
             yield lambda: feed._results.ready or feed.is_over
@@ -269,17 +293,15 @@ class Simulation:
                 return
             if result is None:
                 return
-            number = result.ticket.number
-            self.log(planned.name + " user", f"takes ticket {number}")
-            check(number not in taken, "each ticket is done once", f"{number} is given out again")
-            check(not ordered or not taken or number > taken[-1], "order is kept", (number, taken))
-            check(result.value is None or result.value[0] == number, "a result is that of its ticket", result)
-            taken.append(number)
+            number, part = result.ticket.number, result.ticket.part
+            self.log(planned.name + " user", f"takes ticket {number}{f' part {part}' if part else ''}")
+            check((number, part) not in taken, "each ticket is done once", f"{number} is given out again")
+            check(not ordered or not taken or (number, part) > taken[-1], "order is kept", (number, taken))
+            check(result.value is None or result.value[0] == number, "a result is that of its ticket", number)
+            taken.append((number, part))
             if planned.consumer == "slow":
                 yield self.draws.about(3 * self.plan.chunk_seconds)
         self.log(planned.name + " user", "drops out")
-        close: Any = results
-        close.close()
 
     def _rows(self, planned: FeedPlan) -> Iterator[Any]:
         for number in range(planned.rows):
@@ -292,6 +314,13 @@ class Simulation:
     def _cancel(self, feed: Feed) -> Steps:
         self.log("program", f"cancels {self.feed_name(feed.number)}")
         feed.cancel()
+        yield from ()
+
+    def _cancel_ticket(self, feed: Feed) -> Steps:
+        number = self.draws.below(feed.next_number + 2)
+        self.log("program", f"cancels ticket {number} of {self.feed_name(feed.number)}")
+        self.cancelled.add((feed.number, number))
+        self.emp.cancel(Ticket("", number, feed.number))
         yield from ()
 
     def _resize(self) -> Steps:
@@ -310,6 +339,14 @@ class Simulation:
         alive = [process for process in self.engine.processes.values() if process.alive]
         if alive:
             self.draws.pick(alive).signal(SIGKILL)
+
+    def _dismiss(self) -> Steps:
+        """The program ends one of the processes for good."""
+        process = self.draws.pick(self.emp.proc_list)
+        if not self.emp.ended:
+            self.log("program", f"ends slot {process._slot.number} for good")
+            (process.kill if self.draws.chance(0.5) else process.terminate)()
+        yield from ()
 
     def _put(self) -> Steps:
         from queue import Full
@@ -345,13 +382,18 @@ class Simulation:
         planned = self._plans[number]
         check(feed.is_over, "every feed comes to its end", planned.name)
         ended = feed._error is None and not feed._cancelled
+        if ended and self.plan.kind == "chunks" and feed._source_error is None:
+            unsent = {lost.number for lost in feed._failed if lost.body is None}
+            for ticket in range(feed.next_number):
+                rows = min(planned.rows_max, planned.rows - ticket * planned.rows_max)
+                unknown = ticket in feed.unwanted and self.rules.is_unknown(number, ticket)
+                if ticket not in unsent and not unknown:
+                    self.rules.check_rows_of(number, ticket, rows)
         if ended:
             check(not feed.missing, "every ticket is accounted for", (planned.name, feed.missing))
-        failed = [lost.number for lost in feed._failed if lost.body is not None]
+        failed = [(lost.number, lost.start) for lost in feed._failed if lost.body is not None]
         check(len(set(failed)) == len(failed), "each ticket is done once", failed)
         if ended and feed._source_error is None and planned.consumer in ("as they come", "in order", "slow"):
-            given = sorted([*self._taken[number], *feed._results.failed])
-            check(
-                given == list(range(feed.next_number)), "every ticket is accounted for", (planned.name, given)
-            )
+            given = {ticket for ticket, _ in self._taken[number]}.union(feed._results.failed)
+            check(given == set(range(feed.next_number)), "every ticket is accounted for", sorted(given))
             check(feed.rows_cut == planned.rows, "every row is fed", (planned.name, feed.rows_cut))

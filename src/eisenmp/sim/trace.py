@@ -14,7 +14,7 @@ FLAGS = ("LAST", "LISTED", "FINAL", "HEADED", "NOWAIT", "CAREFUL", "LEAVING", "T
 KINDS = {
     number: name
     for name, number in vars(m).items()
-    if isinstance(number, int) and name not in FLAGS and not name.startswith(("ORDER_", "ASK_"))
+    if isinstance(number, int) and name not in FLAGS and not name.startswith(("ORDER_", "ASK_", "LEFT_"))
 }
 ORDERS = {number: name for name, number in vars(m).items() if name.startswith("ORDER_")}
 QUESTIONS = {number: name for name, number in vars(m).items() if name.startswith("ASK_")}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+SIGINT = 2
 SIGKILL = 9
 SIGTERM = 15
 READABLE = 1  # as EPOLLIN
@@ -49,8 +50,18 @@ def pidfd(pid: int) -> int | None:
         return None
 
 
+_is_worker = False
+
+
+def is_worker() -> bool:
+    """Whether this is the process of a worker, or a copy of one: its signals are its manager's to handle."""
+    return _is_worker
+
+
 def settle_signals() -> None:
     """Ctrl-C is the manager's to handle; what the manager blocks or ignores must still end a worker."""
+    global _is_worker
+    _is_worker = True
     signal = __import__("_signal")  # `signal` itself costs 4 ms for its enums
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("SIGTERM", "SIGCHLD"):

@@ -1,0 +1,39 @@
+"""Managers with one defect each are found by a bounded number of seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from eisenmp.core.ledger import Ledger
+from eisenmp.sim.simulation import Simulation
+from eisenmp.sim.violation import Violation
+from tests.properties.mutants import MUTANTS as LEDGERS
+
+from .mutants import MUTANTS
+
+SEEDS_MAX = 3000
+
+
+def rule_broken(ledger: Callable[..., Ledger] = Ledger) -> str:
+    """The rule that the first failing seed breaks."""
+    for seed in range(SEEDS_MAX):
+        try:
+            Simulation(seed, ledger=ledger).run()
+        except Violation as violation:
+            return violation.rule
+    pytest.fail(f"not found by {SEEDS_MAX} seeds")
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_manager_with_a_defect_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = MUTANTS[name]
+    original = vars(mutant.owner)[mutant.method]
+    monkeypatch.setattr(mutant.owner, mutant.method, mutant.replace(original))
+    assert rule_broken()
+
+
+@pytest.mark.parametrize("ledger", LEDGERS, ids=lambda ledger: ledger.__name__)
+def test_a_ledger_with_a_defect_is_found(ledger: type[Ledger]) -> None:
+    assert rule_broken(ledger)
