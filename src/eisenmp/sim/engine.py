@@ -79,6 +79,9 @@ class SimEngine:
     def kill(self, wid: int) -> None:
         self._signal(wid, SIGKILL)
 
+    def dump(self, wid: int) -> None:
+        """There are no threads that could be shown."""
+
     def close(self, grace: float) -> None:
         """Kill what is left."""
         for process in list(self.processes.values()):
