@@ -22,6 +22,8 @@ NAMES = (
     "memory",
     "idle",
     "recovery",
+    "books",
+    "books",
     "ledger",
     "orphans",
     "bruteforce",

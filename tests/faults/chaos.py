@@ -105,14 +105,24 @@ class Killer:
         while not self._over.wait(self._random.expovariate(1 / self._size.pause)):
             how = KILL if self._random.random() < 0.7 else STOP
             with self._lock:
-                if not self._ready:
+                # who is stopped waits for its timeout, which is to come
+                running = [pid for pid in sorted(self._ready) if not _is_stopped(pid)]
+                if not running:
                     continue
-                pid = self._random.choice(sorted(self._ready))
+                pid = self._random.choice(running)
                 write(self._folder, how, None, pid)
                 try:
                     signal.pidfd_send_signal(self._ready[pid], OUTSIDE[how])
                 except ProcessLookupError:
                     continue  # it has died already, and the loop has not said so yet
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 class Outcome(NamedTuple):
@@ -195,19 +205,25 @@ def _of_rows(outcome: Outcome) -> Iterator[str]:
 def _of_failures(outcome: Outcome) -> Iterator[str]:
     """Each dead letter has a guilty row, alone unless it raised; its cause is that of the journal."""
     plan, struck = outcome.size.plan, Counter((entry.how, entry.row) for entry in outcome.journal)
+    killed = {entry.pid for entry in outcome.journal if entry.how == KILL}
     for failure in outcome.failures:
-        kind, rows = type(failure.error).__name__, list(failure.rows)
+        kind, rows, cause = type(failure.error).__name__, list(failure.rows), failure.cause
         guilty = [row for row in rows if ERRORS.get(plan.of(row)) == kind]
+        if not guilty and isinstance(failure.error, eisenmp.WorkerDied) and failure.error.pid in killed:
+            # somebody outside was faster than its timeout
+            guilty = [row for row in rows if plan.of(row) == STOP]
         if not guilty:
-            yield f"{failure.ticket}: {kind} for rows {rows}, of which none would do that: {failure.cause}"
+            yield f"{failure.ticket}: {kind} for rows {rows}, of which none would do that: {cause}"
         elif kind != ERRORS[RAISE] and len(rows) > 1:
             yield f"{failure.ticket}: {kind} for {len(rows)} rows, and only {guilty} are guilty"
         elif not any(struck[plan.of(row), row] for row in guilty):
             yield f"{failure.ticket}: {kind} for rows {rows}, and the journal has nothing of {guilty}"
-        elif kind == ERRORS[RAISE] and failure.cause not in {f"Refused: {row}" for row in guilty}:
-            yield f"{failure.ticket}: the cause is {failure.cause!r}, guilty are {guilty}"
-        elif kind != ERRORS[RAISE] and SIGNS[plan.of(rows[0])] not in failure.cause:
-            yield f"{failure.ticket}: the cause is {failure.cause!r}, and row {rows[0]} is one to {plan.of(rows[0])}"
+        elif kind == ERRORS[RAISE] and cause not in {f"Refused: {row}" for row in guilty}:
+            yield f"{failure.ticket}: the cause is {cause!r}, guilty are {guilty}"
+        elif kind != ERRORS[RAISE] and not any(
+            sign in cause for how, sign in SIGNS.items() if ERRORS[how] == kind
+        ):
+            yield f"{failure.ticket}: the cause of {kind} is {cause!r}"
     given_up = {row for failure in outcome.failures for row in failure.rows}
     for how, row in struck:
         if row is not None and how in ERRORS and row not in given_up:

@@ -1,4 +1,4 @@
-"""Lives of one job, to be killed: each line on stdin, `STOP KNOWN`, is a manager in a process of its own.
+"""Lives of one job, to be killed: each line on stdin, `ENGINE STOP KNOWN`, is a manager in its own process.
 
 It prints its pid, `started`, and `here` behind STOP results that are no part of the KNOWN that were settled
 before; then it takes no more. With STOP 0 it goes on to the end and prints the digest of all results. When its
@@ -18,7 +18,7 @@ from tests.resume.jobs import Jobs
 
 assert eisenmp.manager.mp and eisenmp.manager.bookkeeper  # imported here, once for all lives
 
-TICKETS = 1500
+TICKETS = 1000
 ROWS = 2
 
 
@@ -47,10 +47,10 @@ def live(jobs: Jobs, stop: int, known: int) -> None:
 def main(folder: str) -> None:
     """Each life is a copy of this process, which has imported everything and has no threads."""
     while line := os.read(0, 100).decode():
-        stop, known = map(int, line.split())
+        engine, stop, known = line.split()
         child = os.fork()
         if not child:
-            live(Jobs(Path(folder), "local"), stop, known)
+            live(Jobs(Path(folder), engine), int(stop), int(known))
             os._exit(0)
         say("gone", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 

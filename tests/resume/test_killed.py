@@ -33,10 +33,10 @@ class Lives:
             cwd=ROOT, env={**os.environ, **cached}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
 
-    def begin(self, stop: int, known: int) -> int:
+    def begin(self, engine: str, stop: int, known: int) -> int:
         """A new life; returns its process."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{stop} {known}\n")
+        self._process.stdin.write(f"{engine} {stop} {known}\n")
         return int(self.said("pid"))
 
     def said(self, word: str) -> str:
@@ -62,7 +62,8 @@ def test_killed_again_and_again(lives: Lives, local: Jobs) -> None:
     settled: set[tuple[int, int]] = set()
     for _ in range(KILLS):
         stop = dice.randint(1, NEW_MAX)
-        pid = lives.begin(stop, len(settled))
+        # what runs the workers is no part of the job; threads come cheaper than processes
+        pid = lives.begin("local" if dice.random() < 0.2 else "inline", stop, len(settled))
         # some die while results of earlier lives are given out and the workers start
         for word in ("started",) if dice.random() < 0.2 else ("started", "here"):
             lives.said(word)
@@ -73,7 +74,7 @@ def test_killed_again_and_again(lives: Lives, local: Jobs) -> None:
         settled = done
     assert 0 < len(settled) < TICKETS
     before = local.ran()
-    lives.begin(0, len(settled))
+    lives.begin("local", 0, len(settled))
     lives.said("started")
     answer = [
         ([row**2 for row in range(ROWS * number, ROWS * number + ROWS)], rng(number))

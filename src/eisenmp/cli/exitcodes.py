@@ -13,7 +13,7 @@ MEANING = {
     FAILED: "some are not: the worker or the source failed, or the input or the output broke off",
     USAGE: "an option, the worker module or a file cannot be used, or there are no rows",
     GAVE_UP: "a server slot gave up",
-    INTERRUPTED: "interrupted by Ctrl-C",
+    INTERRUPTED: "interrupted by Ctrl-C, SIGTERM or SIGHUP",
 }
 
 

@@ -126,7 +126,10 @@ def below(pid: int) -> list[Suspect]:
 
 def end(suspects: Iterable[Suspect]) -> bool:
     """SIGKILL them, and wait until they are gone; whether there was one."""
-    if sys.platform == "win32":
+    send = getattr(__import__("_signal"), "pidfd_send_signal", None)
+    if sys.platform == "win32" or send is None or not hasattr(select, "poll"):
+        for pid, started in suspects:
+            _kill_by_number(pid, started)
         return False
     poll = select.poll()
     descriptors = []
@@ -138,7 +141,7 @@ def end(suspects: Iterable[Suspect]) -> bool:
                 continue
             descriptors.append(descriptor)
             # the descriptor holds on to the process: if it is the right one now, it stays that
-            if _started(pid) == started and _kill(descriptor):
+            if _started(pid) == started and _kill(send, descriptor):
                 poll.register(descriptor, select.POLLIN)
             else:
                 os.close(descriptors.pop())
@@ -154,8 +157,7 @@ def end(suspects: Iterable[Suspect]) -> bool:
     return bool(descriptors)
 
 
-def _kill(descriptor: int) -> bool:
-    send: Callable[[int, int], None] = vars(__import__("_signal"))["pidfd_send_signal"]
+def _kill(send: Callable[[int, int], None], descriptor: int) -> bool:
     try:
         send(descriptor, platform.SIGKILL)
     except OSError:

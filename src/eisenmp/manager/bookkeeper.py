@@ -35,10 +35,12 @@ STANDARD_QUEUES = 6
 
 
 class Bookkeeper:
-    """Keeps the ledger of one manager. `on_fault(error)` comes from the writer's thread."""
+    """Keeps the ledger of one manager; `on_fault` and `on_warning` as for Store."""
 
-    def __init__(self, path: str, on_fault: Callable[[LedgerFault], None]) -> None:
-        self.store = Store(path, on_fault)
+    def __init__(
+        self, path: str, on_fault: Callable[[LedgerFault], None], on_warning: Callable[[str], None]
+    ) -> None:
+        self.store = Store(path, on_fault, on_warning)
         self._known: dict[int, FeedEntry] = {}
         self._broadcasts: dict[int, dict[str, str]] = {}
 

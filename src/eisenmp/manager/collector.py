@@ -28,7 +28,7 @@ PROCESS = queues.STANDARD.index(queues.PROCESS)
 
 
 class Collector:
-    """Tasks come in from the loop in order; a thread, started with the first one, does them."""
+    """Tasks come in from the loop in order; a thread does them."""
 
     def __init__(self, settings: Settings, boxes: Boxes, stop_worker: Callable[[str | None], None]) -> None:
         self.settings = settings
@@ -48,14 +48,22 @@ class Collector:
         """Whether all that came in so far has been shown and stored."""
         return self._pending == 0
 
+    def start(self) -> None:
+        """Start the thread: not with the first task, which may come when the interpreter starts no more."""
+        with self._lock:
+            self._start()
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="eisenmp-collector", daemon=True)
+            self._thread.start()
+
     def _add(self, call: Callable[..., None], *arguments: Any) -> None:
         with self._lock:
             if self._closed:
                 return
             self._pending += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="eisenmp-collector", daemon=True)
-                self._thread.start()
+            self._start()
         self._tasks.put((call, arguments))
 
     def _run(self) -> None:

@@ -192,7 +192,7 @@ class Mp(Door):
             self._crew.sources, self.contract, self._variables, self.settings, list(self._names)
         )
         facts["command"] = None if self.command is None else dumps(tuple(self.command))
-        keeper = Bookkeeper(self.settings.ledger, self._ledger_failed)
+        keeper = Bookkeeper(self.settings.ledger, self._ledger_failed, self.collector.warned)
         keeper.open(job, facts, resume=self.settings.resume)
         self._bookkeeper = keeper
         self.dispatcher.keeps_books = True
@@ -214,6 +214,7 @@ class Mp(Door):
             lifetime.register(self)
             signals.enter(self)
             self.dispatcher.pump.start()
+            self.collector.start()
             self._opened = True
 
     def pump_running(self) -> None:

@@ -67,14 +67,23 @@ PACKED_MIN = 2048  #: bytes of rows from which on compressing is tried
 
 
 class Store:
-    """A ledger open for one manager. `on_fault(error)` comes from the writer's thread when it has to stop."""
+    """A ledger open for one manager.
 
-    def __init__(self, path: str, on_fault: Callable[[LedgerFault], None] = lambda fault: None) -> None:
+    `on_fault(error)` comes from the writer's thread when it has to stop, `on_warning(text)` from the loop.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        on_fault: Callable[[LedgerFault], None] = lambda fault: None,
+        on_warning: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.path = path
         self.resumed = False  #: there was something in it
         self.generation = 0  #: broadcasts so far
         self.fault: LedgerFault | None = None  #: why nothing is written any more
         self._on_fault = on_fault
+        self._on_warning = on_warning
         self._entries: deque[Entry] = deque()
         self._size = 0
         self._changed = threading.Condition()
@@ -235,13 +244,9 @@ class Store:
         entries += [(LOST, _letter(row, letter)) for letter in letters]
         body = pack(pieces) if pieces else b""
         if len(body) > BLOB_MAX:
-            import warnings
-
-            warnings.warn(
+            self._on_warning(
                 f"{self.path}: the result of ticket {number} has {len(body)} bytes, too many for a ledger: "
-                "it is not kept, and a resumed job runs the ticket again",
-                RuntimeWarning,
-                stacklevel=2,
+                "it is not kept, and a resumed job runs the ticket again"
             )
             return
         if pieces:

@@ -96,6 +96,9 @@ class SimCrew(Crew):
 class SimCollector(Collector):
     """Shows nothing, and needs no thread for that."""
 
+    def start(self) -> None:
+        pass
+
     def _add(self, call: Callable[..., None], *arguments: Any) -> None:
         pass
 
