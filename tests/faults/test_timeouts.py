@@ -151,10 +151,9 @@ def test_and_no_more_than_that(any_method: str) -> None:
         assert feed.failed[0].cause == "it took longer than timeout_row = 1 s"
 
 
-def test_a_row_of_imap_is_known_at_once(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_of_imap_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = tmp_path / "hangs"
     monkeypatch.setenv("HANGS", str(hangs))
-    start = "forkserver" if method == "forkserver" else "spawn"
     values = eisenmp.imap(
         f"{ACTS}:row",
         range(1000),
@@ -162,7 +161,7 @@ def test_a_row_of_imap_is_known_at_once(method: str, tmp_path: Path, monkeypatch
         procs_max=2,
         timeout_row=1.5,
         on_error="skip",
-        start_method=start,
+        start_method="forkserver",
     )
     assert list(values) == [2 * number for number in range(1000) if number != 617]
     # once in the chunk, once alone
