@@ -140,9 +140,10 @@ def old(toolbox: ToolBox) -> bool:
 
 def hold(toolbox: Any) -> None:
     """A mate that keeps its process from being ready while there is a file 'hold' in `folder`."""
-    if os.path.exists(f"{toolbox.folder}/hold"):
-        with open(f"{toolbox.folder}/fifo") as file:
-            file.read()
+    pause = threading.Event()
+    while os.path.exists(f"{toolbox.folder}/hold"):
+        Path(f"{toolbox.folder}/held").touch()
+        pause.wait(0.005)
 
 
 def row(number: int) -> int:

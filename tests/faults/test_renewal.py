@@ -128,12 +128,10 @@ class Held:
 
     def __init__(self, method: str, folder: Path, **settings: Any) -> None:
         self.folder = folder
-        os.mkfifo(folder / "fifo")
         given = {"procs_max": 1, "chunks_max": 2, "variables": {"folder": str(folder)}}
         self.job = Stage(method, "act", "hold", frozen=False, **{**given, **settings})
         self.things = self.job.emp.queue("things", maxsize=5)
         self.old = self.heir = 0
-        self.end = -1  #: of the pipe that the next one reads
 
     def __enter__(self) -> Held:
         self.job.__enter__()
@@ -148,9 +146,8 @@ class Held:
         feed = job.feed(("pid",), *rows)
         self.old = job.hear()
         eventually(self._heirs, PATIENCE)
-        (self.heir,) = self._heirs()
-        # it is in its mate, and has opened the other end
-        eventually(self._is_held, PATIENCE)
+        self.heir = max(self._heirs())
+        eventually((self.folder / "held").exists, PATIENCE)
         return feed
 
     def _heirs(self) -> set[int]:
@@ -160,19 +157,8 @@ class Held:
         ]
         return pids[0] - pids[1]
 
-    def _is_held(self) -> bool:
-        try:
-            descriptor = os.open(self.folder / "fifo", os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            return False
-        self.end = descriptor
-        return True
-
     def let_it_load(self) -> None:
         (self.folder / "hold").unlink(missing_ok=True)
-        if self.end >= 0:
-            os.close(self.end)
-            self.end = -1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
