@@ -159,3 +159,11 @@ def take_and_die_alone(toolbox: ToolBox) -> bool:
     """A worker that takes no chunks."""
     take_and_die(toolbox, "things")
     return True
+
+
+def door(toolbox: Any) -> bool:
+    """As programs of 1.0 have it: a list, which goes back under its header, with the pid before the rows."""
+    rows = toolbox.mp_input_q.get()
+    sent = [os.getpid(), *(row for row in rows[1:] if row != toolbox.STOP_MSG)]
+    toolbox.mp_output_q.put([toolbox.OUTPUT_HEADER + rows[0], sent])
+    return toolbox.STOP_MSG not in rows

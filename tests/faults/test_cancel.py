@@ -71,7 +71,17 @@ def test_a_ticket_that_runs_and_heeds_it(any_method: str) -> None:
         assert values(job.feed(("pid",))) == [pid]
 
 
-@pytest.mark.parametrize(("way", "code"), [("hang", -15), ("deaf", -9), ("stopped", -9)])
+@pytest.mark.parametrize(
+    ("method", "way", "code"),
+    [
+        ("spawn", "hang", -15),
+        ("portable", "stopped", -9),
+        ("forkserver", "hang", -15),
+        ("forkserver", "deaf", -9),
+        ("forkserver", "stopped", -9),
+    ],
+    indirect=["method"],
+)
 def test_a_ticket_that_runs_and_does_not(method: str, way: str, code: int) -> None:
     with stage(method, procs_max=2) as job:
         pids = job.warm_up()

@@ -23,7 +23,7 @@ def stage(method: str, *modules: str, **settings: Any) -> Stage:
     return Stage(method, *modules, frozen=False, **settings)
 
 
-@pytest.fixture(params=["spawn", "forkserver", "portable", "inline"])
+@pytest.fixture(params=["forkserver", "portable", "inline"])
 def any_method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("EISENMP_PORTABLE", str(int(request.param == "portable")))
     return str(request.param)

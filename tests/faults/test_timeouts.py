@@ -38,8 +38,16 @@ def test_who_heeds_it_lives_on_and_is_late(any_method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "code"),
-    [("heed", None), ("hang", -15), ("deaf", -9), ("stopped", -9)],
+    ("method", "way", "code"),
+    [
+        *((method, "heed", None) for method in ("spawn", "portable", "forkserver")),
+        *((method, "hang", -15) for method in ("spawn", "portable", "forkserver")),
+        ("portable", "deaf", -9),
+        ("forkserver", "deaf", -9),
+        ("spawn", "stopped", -9),
+        ("forkserver", "stopped", -9),
+    ],
+    indirect=["method"],
 )
 def test_what_ends_a_worker_and_where_it_was(method: str, way: str, code: int | None) -> None:
     with Stage(method, timeout=LIMIT) as job:
@@ -116,7 +124,7 @@ def test_a_row_that_hangs_is_found_in_its_chunk(any_method: str) -> None:
 def test_also_where_it_has_to_be_ended() -> None:
     """With the clock on the wall."""
     rows: list[Any] = [0, 1, 2, ("hang",), 4, 5]
-    settings = {"timeout": 0.5, "retries": {"timeout": 1}, "on_error": "skip"}
+    settings = {"timeout": 0.3, "retries": {"timeout": 1}, "on_error": "skip"}
     with Stage("forkserver", frozen=False, rows_max=6, **settings) as job:
         feed = job.emp.feed(rows)
         assert [row for result in feed for row in result.value] == [0, 1, 2, 4, 5]
