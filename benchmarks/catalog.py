@@ -13,7 +13,19 @@ from typing import NamedTuple
 from benchmarks.figure import Figure
 from benchmarks.scale import Scale
 
-NAMES = ("ints", "tiny", "strings", "start", "ahead", "memory", "idle", "recovery", "ledger", "bruteforce")
+NAMES = (
+    "ints",
+    "tiny",
+    "strings",
+    "start",
+    "ahead",
+    "memory",
+    "idle",
+    "recovery",
+    "ledger",
+    "orphans",
+    "bruteforce",
+)
 
 
 class Benchmark(NamedTuple):

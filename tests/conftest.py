@@ -84,8 +84,9 @@ class SessionGuard:
         # A test that failed by its own leak has said so; what could not be undone is not told twice.
         if session.exitstatus == pytest.ExitCode.OK:
             self.found += map(str, leaks.leaked(self.before, leaks.GRACE))
+        # A process that was ended over a test that hangs leaves what it had started.
+        leaks.clean_up(self.before)
         if self.found:
-            leaks.clean_up(self.before)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[LEFT] = self.found

@@ -71,7 +71,9 @@ def forget_worker_files(before: Imports) -> None:
     specs = loader._finder.specs
     files = {spec.origin for spec in specs.values()}
     for name in sys.modules.keys() - before.modules:
-        if getattr(sys.modules[name], "__file__", None) in files:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        # a spec may be gone that a module of another folder has replaced for a while
+        if file in files or os.path.dirname(file) in loader._homes:
             del sys.modules[name]
     for name in specs.keys() - before.found:
         del specs[name]

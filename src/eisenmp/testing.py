@@ -106,7 +106,10 @@ class InlineWorker(StreamWorker):
         code = 1
         try:
             spec = read_spec(self._socket)
-            self.folders = {source.base or dirname(source.path) for source in spec.sources}
+            # of a file in a package both: see `child.loader`
+            self.folders = {
+                folder for source in spec.sources for folder in (source.base, dirname(source.path)) if folder
+            }
             host = self._host(spec, Link(self._socket), on_eof=_nothing, register=_resolvers.register)
             code = 0 if host.run() else 3
         except Stopped:

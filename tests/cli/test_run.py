@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from eisenmp.cli.exitcodes import DONE, FAILED, INTERRUPTED, USAGE
-from tests.leaks import wait_gone
+from tests.leaks import is_gone, wait_gone
 
 from .conftest import Command, program
 
@@ -219,7 +219,11 @@ def test_ctrl_c_while_workers_work(folder: Path, options: list[str]) -> None:
     (folder / "rows").write_text("a\nb\n")
     with running("run", "workers.py:waits", "--lines", "rows", *RUN, "--grace", 3600, *options) as process:
         busy = pids_of(2)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.readline()
         out, err = interrupt(process)
+    assert said == "eisenmp: interrupted; waiting for 2 running chunks: Ctrl-C again kills\n"
     assert (process.returncode, out, err) == (INTERRUPTED, "", "")
     assert all(wait_gone(pid) for pid in busy)
 
@@ -243,9 +247,11 @@ def test_ctrl_c_twice(folder: Path) -> None:
         pids = pids_of(2)  # the worker is in its chunk, and the generator does not come back
         os.killpg(process.pid, signal.SIGINT)
         pids.remove(process.pid)
-        # The worker is gone, and the generator is still waited for.
-        assert wait_gone(pids[0])
+        assert process.stderr is not None
+        assert "waiting for 1 running chunk:" in process.stderr.readline()
+        assert not is_gone(pids[0])
         out, err = interrupt(process)
+        assert wait_gone(pids[0])
     assert (process.returncode, out) == (INTERRUPTED, "")
     assert err.startswith("eisenmp: the generator of queue 'mp_input_q (default)' does not return from next")
     assert err.count("\n") == 1

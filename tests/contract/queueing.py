@@ -189,5 +189,6 @@ def an_object_that_died_with_its_worker_comes_again(engine: Contestant) -> None:
         objects = emp.queue(TOLD, maxsize=3)
         for number in range(3):
             objects.put(number)
-        rows: list[Any] = [("die_with_object", TOLD, f"{folder}/count"), ("get", TOLD, 2)]
-        assert [r.value for r in emp.feed(rows).in_order()] == [[0], [[1, 2]]]
+        # one after the other: what is tried again does so after a while, and others may pass it by
+        assert [r.value for r in emp.feed([("die_with_object", TOLD, f"{folder}/count")])] == [[0]]
+        assert [r.value for r in emp.feed([("get", TOLD, 2)])] == [[[1, 2]]]

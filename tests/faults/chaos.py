@@ -29,7 +29,6 @@ HERE = Path(__file__).parent
 OUTSIDE = {KILL: signal.SIGKILL, STOP: signal.SIGSTOP}
 SIGNS = {KILL: "killed by signal 9", STOP: "timeout"}  #: by which a cause of death is known
 ERRORS = {KILL: "WorkerDied", STOP: "ChunkTimeout", RAISE: "WorkerFailed"}
-BUDGET = 3  #: more attempts than bad luck from outside can use up
 PACE_STEP = 50  #: rows
 
 
@@ -42,6 +41,7 @@ class Size(NamedTuple):
     rows_max: int
     timeout: float
     pause: float  #: mean seconds between two faults from outside
+    budget: int  #: further attempts: more than bad luck from outside can use up
     method: str
     plan: Plan
 
@@ -49,13 +49,13 @@ class Size(NamedTuple):
 def minute(seed: int) -> Size:
     """What `make chaos` runs."""
     plan = Plan(seed, kill=5_000, stop=12_000, raised=2_000, slow=200)
-    return Size(60.0, 100_000, 8, 20, 3.0, 0.4, ("spawn", "forkserver")[seed % 2], plan)
+    return Size(60.0, 100_000, 8, 20, 3.0, 0.4, 2, ("spawn", "forkserver")[seed % 2], plan)
 
 
 def moment(seed: int) -> Size:
     """What the tests run."""
-    plan = Plan(seed, kill=700, stop=1_500, raised=300, slow=100)
-    return Size(4.0, 3_000, 4, 10, 2.0, 0.3, ("spawn", "forkserver")[seed % 2], plan)
+    plan = Plan(seed, kill=500, stop=900, raised=300, slow=100)
+    return Size(3.0, 2_000, 4, 4, 1.5, 0.3, 1, ("spawn", "forkserver")[seed % 2], plan)
 
 
 class Killer:
@@ -88,6 +88,8 @@ class Killer:
 
     def _add(self, pid: int) -> None:
         with self._lock:
+            if self._over.is_set():
+                return
             try:
                 self._ready[pid] = os.pidfd_open(pid)
             except ProcessLookupError:
@@ -146,7 +148,7 @@ def run(size: Size, folder: str) -> Outcome:
     emp = eisenmp.Mp(
         f"{HERE}/chaos_worker.py:work", procs_max=size.workers, rows_max=size.rows_max,
         start_method=size.method, timeout=size.timeout, on_error="skip",
-        retries={"raise": 1, "death": BUDGET, "timeout": BUDGET},
+        retries={"raise": 1, "death": size.budget, "timeout": size.budget},
         variables={"folder": folder, "plan": tuple(size.plan)},
     )  # fmt: skip
     deaths: list[tuple[int, str]] = []

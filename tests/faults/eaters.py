@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+import threading
 from typing import Any
 
 import eisenmp
@@ -23,6 +24,13 @@ def keep(toolbox: ToolBox, size: int, waits: bool) -> None:
     kept.append(take(size))
     if waits:
         wait(toolbox)
+
+
+def grow(toolbox: ToolBox, size: int, more: int) -> None:
+    """Take some, wait, take more, and never come back."""
+    keep(toolbox, size, True)
+    keep(toolbox, more, False)
+    threading.Event().wait()
 
 
 def give_back(toolbox: ToolBox, size: int, waits: bool) -> None:
@@ -70,7 +78,15 @@ def pid(toolbox: ToolBox) -> None:
     """Only the result counts."""
 
 
-ACTS = {"keep": keep, "pass": give_back, "map": map_it, "write": write, "wait": wait, "pid": pid}
+ACTS = {
+    "keep": keep,
+    "grow": grow,
+    "pass": give_back,
+    "map": map_it,
+    "write": write,
+    "wait": wait,
+    "pid": pid,
+}
 
 
 @eisenmp.worker

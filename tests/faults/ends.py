@@ -54,17 +54,17 @@ WAYS = {way.__name__: way for way in (segfault, abort, kill, term, leave, late, 
 
 @eisenmp.worker
 def end(toolbox: ToolBox, rows: Any) -> Any:
-    """A row is a way to end, or (how, word, count) for lines to write, or comes back."""
-    for row in rows:
-        if isinstance(row, tuple):
-            how, word, count = row
+    """A row that is a list has ways to end, and (how, word, count) for lines to write; others come back."""
+    for order in (order for row in rows if isinstance(row, list) for order in row):
+        if isinstance(order, tuple):
+            how, word, count = order
             for number in range(count):
                 if how == "print":
                     print(word, number, file=(sys.stdout, sys.stderr)[number % 2])
                 else:
                     os.write(1 + number % 2, f"{word} {number}\n".encode())
-        elif row in WAYS:
-            WAYS[row]()
+        else:
+            WAYS[order]()
     return rows
 
 

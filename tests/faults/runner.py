@@ -17,6 +17,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
 TIMEOUT = 1.0  #: seconds for a chunk of microseconds, where one may stand still
+MEMORY_TIMEOUT = (
+    5.0  #: seconds: for those who open rows and are no workers, so that nobody looks at their memory
+)
 START_TIMEOUT = {True: 3.0, False: 1.0}  #: by `once`: a healthy start follows, or all are struck
 MEMORY_MAX = 96 << 20
 PATIENCE = 100.0  #: seconds for what must come
@@ -57,6 +60,7 @@ def settings(row: Row, folder: str) -> dict[str, Any]:
         chosen["timeout"] = TIMEOUT
     if row.how == "memory":
         chosen["memory_max"] = MEMORY_MAX
+        chosen["timeout"] = MEMORY_TIMEOUT
     return chosen
 
 

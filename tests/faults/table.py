@@ -9,6 +9,8 @@ the budgets are at their least, and `on_error="skip"` keeps what was given up. T
  3. A process that ends before it is ready is replaced. The third one in a row of a slot ends the manager.
  4. A worker that raises gives its chunk back. It is tried again as often as `retries` says, whole.
  5. A worker that ends, hangs or grows with a chunk is replaced, and its chunk is cut, until the guilty row is alone.
+    Rows that strike whoever opens them cannot be told apart: their chunk stays whole, once a process that was to
+    cut it has been struck as well.
  6. Under forkserver the zygote opens tools. What it dies of there, it dies of before its workers are ready.
     What it can catch there is left to the worker that reads the tool.
  7. What strikes in the manager's process is the caller's: an error of a row is a FeedError, an error of a result is
@@ -120,6 +122,7 @@ class Expected(NamedTuple):
     cause: str = ""  #: a pattern for the cause of each death and of each Failure
     strikes: tuple[int, int] = (1, 1)  #: how often it strikes
     deaths: bool = False  #: each strike is the end of a process, and told as such
+    cutters: int = 0  #: processes that are no workers and were struck: nobody is told of their end
     requeued: bool = False  #: who was struck is tried again, with success
     exit_code: int = 0  #: of processes that were struck when they left
 
@@ -195,6 +198,11 @@ def _with_a_chunk(row: Row) -> Expected:
     cause = "timeout" if row.how in STANDS_STILL else "memory_max" if row.how == "memory" else ENDS[row.how]
     if row.once:
         return Expected(cause=cause, deaths=True, requeued=True)
+    if row.where == "unpickling":
+        return Expected(
+            kept=frozenset(ROWS) - set(row.chunk), given_up=(row.chunk,), failure=failure, cause=cause,
+            deaths=True, strikes=(2, 3), cutters=1,
+        )  # fmt: skip
     return Expected(
         kept=others, given_up=((GUILTY[row.where],),), failure=failure, cause=cause, deaths=True,
         strikes=(2, 6),

@@ -70,7 +70,7 @@ def test_each_end_has_its_phrase_its_stack_and_its_lines(method: str, how: str) 
         for number, (way, (phrase, code, title)) in enumerate(PHRASES.items()):
             # what the process before it in the slot has written is no part of the tail
             count = (2, 30)[number % 2]
-            found = failure(emp.feed([(how, way, count), way], rows_max=2))
+            found = failure(emp.feed([[(how, way, count), way]]))
             assert found.cause == f"process {found.error.pid} {phrase}"
             assert found.error.exitcode == code
             assert found.output_tail.splitlines() == [f"{way} {line}" for line in range(count)][-20:]
@@ -85,8 +85,7 @@ def test_each_end_has_its_phrase_its_stack_and_its_lines(method: str, how: str) 
 
 def test_lines_of_both_kinds_are_in_the_tail(method: str) -> None:
     with mp(method) as emp:
-        rows = [("print", "said", 8), ("write", "written", 7), "segfault"]
-        found = failure(emp.feed(rows, rows_max=3))
+        found = failure(emp.feed([[("print", "said", 8), ("write", "written", 7), "segfault"]]))
     for word, count in (("said", 8), ("written", 7)):
         lines = [line for line in found.output_tail.splitlines() if line.startswith(word)]
         assert lines == [f"{word} {number}" for number in range(count)]
@@ -143,6 +142,26 @@ def test_a_start_that_fails_says_how(method: str, way: str, tmp_path: Path) -> N
     assert error.exitcode == code
     assert "before the end" in str(error)
     assert (f"in {way}" in str(error)) is bool(title)
+
+
+PYTHON, C = "threading.Event().wait()", "sum(iter(int, 1))"
+
+
+# in C the interpreter's lock is never let go: nothing that is written in Python could say where it hangs
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [("spawn", PYTHON), ("spawn", C), ("forkserver", PYTHON), ("portable", PYTHON)],
+    indirect=["method"],
+)
+def test_a_start_that_hangs_says_where(method: str, call: str, tmp_path: Path) -> None:
+    module = tmp_path / "hangs.py"
+    module.write_text(f"import threading\n\n\ndef hang():\n    {call}\n\n\nhang()\n")
+    with pytest.raises(eisenmp.WorkerDied) as caught, mp(method, f"{module}:end", start_timeout=2.0) as emp:
+        list(emp.feed([1]))
+    message = str(caught.value)
+    assert "cannot start: it was not ready after start_timeout = 2.0 s\n" in message
+    assert f'File "{module}", line ' in message
+    assert " in hang" in message
 
 
 # -- out of memory ---------------------------------------------------------------------------------
@@ -213,7 +232,7 @@ CAGED = """
     settings = dict(procs_max=2, rows_max=2, retries={"death": 0}, on_error="skip", start_method=method)
     with eisenmp.Mp(f"{ends}:end", **settings) as emp:
         for way in ("kill", "eat", "kill", "eat"):
-            feed = emp.feed([("print", way, 3), way])
+            feed = emp.feed([[("print", way, 3), way]])
             feed.wait()
             (found,) = feed.failed
             print(way, found.error.exitcode, found.output_tail.splitlines(), bool(found.stack), sep="|")

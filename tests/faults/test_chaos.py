@@ -8,7 +8,7 @@ import pytest
 
 import eisenmp
 from eisenmp.core.ticket import Ticket
-from tests.faults.chaos import BUDGET, Outcome, complaints, moment, report, run
+from tests.faults.chaos import Outcome, complaints, moment, report, run
 from tests.faults.plan import FINE, KILL, RAISE, SLOW, STOP, Entry
 
 
@@ -36,7 +36,7 @@ ROWS = {
 
 
 def failure(error: eisenmp.EisenmpError, rows: list[int], cause: str) -> eisenmp.Failure:
-    return eisenmp.Failure(Ticket("queue", 1, 1), rows, error, cause, BUDGET + 1)
+    return eisenmp.Failure(Ticket("queue", 1, 1), rows, error, cause, SIZE.budget + 1)
 
 
 DIED = eisenmp.WorkerDied("")

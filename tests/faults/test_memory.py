@@ -116,6 +116,19 @@ def test_over_is_replaced_after_its_chunk(guarded: Callable[..., Guarded]) -> No
         assert first == job.pids[0]
 
 
+def test_who_is_to_be_replaced_and_grows_on_is_to_blame(guarded: Callable[..., Guarded]) -> None:
+    with guarded() as job:
+        feed = job.emp.feed([("grow", LIMIT * 5 // 4, 3 * LIMIT)])
+        job.told.get(timeout=PATIENCE)
+        eventually(lambda: job.replaced, PATIENCE)
+        job.look()
+        job.open_gate()
+        found = failure(feed)
+        assert int(found.cause.split()[-2]) in range(LIMIT * 3 // 2, LIMIT * 5)
+        assert [death.cause for death in job.deaths] == [found.cause]
+        assert [r.value for r in job.emp.feed([1, 2]).in_order()] == [[1], [2]]
+
+
 def test_who_gives_back_in_time_stays(guarded: Callable[..., Guarded]) -> None:
     with guarded() as job:
         rows = [("pass", LIMIT * 3 // 4, False), ("pid",)] * 4
@@ -179,15 +192,16 @@ def test_a_module_that_takes_far_too_much_is_a_start_that_fails(method: str, tmp
 def test_a_limit_that_every_process_exceeds_is_told(guarded: Callable[..., Guarded]) -> None:
     with pytest.warns(RuntimeWarning, match=f"{IN_A_ROW} processes of Process-.* memory_max = 5 MiB"):
         with guarded(memory_max=5 * MIB) as job:
-            seen = set()
-            while len(seen) <= IN_A_ROW:
-                feed = job.emp.feed([("wait",)])
-                seen.add(job.told.get(timeout=PATIENCE))
-                count = len(job.replaced)
+            for count in range(IN_A_ROW):
+                # without a chunk it stays: another one would be as big
                 job.look(2)
-                assert len(job.replaced) in (count, count + 1)
+                assert len(job.replaced) == count
+                feed = job.emp.feed([("wait",)])
+                pid = job.told.get(timeout=PATIENCE)
+                eventually(lambda count=count: len(job.replaced) > count, PATIENCE)
                 job.open_gate()
-                assert len(list(feed)) == 1
+                assert [r.value for r in feed] == [[pid]]
+                eventually(lambda pid=pid: job.emp.proc_list[0].pid not in (pid, 0), PATIENCE)
 
 
 # -- measuring -------------------------------------------------------------------------------------

@@ -222,7 +222,9 @@ class Audit:
             kind = self.expired.pop(lease, "")
             if not kind and blamable and parcel.queue not in charged and (parcel.feed or not chunks):
                 charged.add(parcel.queue)
-                kind = DIED
+                beside = sum(other.queue == parcel.queue and other.feed > 0 for _, other in held) > 1
+                last_try = not self.ledger.budget.deaths and parcel.feed
+                kind = "" if last_try and beside and not parcel.flags & m.CAREFUL else DIED
             if parcel.feed:
                 if kind:
                     self._failed(parcel, kind, wid)

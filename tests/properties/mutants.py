@@ -415,7 +415,7 @@ class RetryLast(Mutant):
 class HarshBlame(Mutant):
     """A death counts against all that the worker held."""
 
-    breaks = frozenset({"given up when its tries are used up"})
+    breaks = frozenset({"given up when its tries are used up", "cut when it cannot be tried whole"})
 
     def lost(self, wid: int, error: Any) -> list[Command]:
         for line in self.workers[wid].lines.values() if wid in self.workers else ():

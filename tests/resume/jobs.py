@@ -66,6 +66,6 @@ def _settled(archive: Archive) -> Iterator[tuple[int, int]]:
     for feed in archive.feeds():
         number = 0
         while archive.has(feed.feed, number):
-            sizes, settled = archive.page(feed.feed, number)
-            yield from ((feed.feed, ticket) for ticket in settled)
-            number += len(sizes)
+            page = archive.page(feed.feed, number)
+            yield from ((feed.feed, ticket) for ticket in page.settled)
+            number += len(page.rows)

@@ -15,6 +15,9 @@ import eisenmp
 from eisenmp import SettingsError
 from eisenmp.errors import EisenmpError, FeedError, WorkerDied, WorkerFailed
 from eisenmp.manager.archive import Archive
+from eisenmp.manager.rerun import Rerun
+from eisenmp.manager.retrial import Retrial
+from eisenmp.manager.store import Store
 
 from .jobs import WORKERS, Jobs
 
@@ -399,3 +402,51 @@ def test_a_result_that_was_damaged_ends_the_feed(inline: Jobs) -> None:
     database.close()
     with pytest.raises(EisenmpError, match="the ledger is damaged: the result of ticket 7 of feed 1"):
         inline.run(numbers())
+
+
+# chunks that were cut
+
+
+POISON = [1, 2, 2_000_000, 4, 5, 3_000_000, 7, 8]
+
+
+def parts(jobs: Jobs) -> tuple[list[tuple[int, int, Any]], list[Any]]:
+    """(number, part, value) of the results, and (part, rows, cause) of what was given up."""
+    with jobs.mp("unless", rows_max=8, on_error="skip", retries=0) as emp:
+        feed = emp.feed([*POISON, *range(8)])
+        results = [(ticket.number, ticket.part, value) for ticket, value in feed.in_order()]
+        return results, sorted((lost.ticket.part, lost.rows, lost.cause) for lost in feed.failed)
+
+
+def test_the_pieces_of_a_chunk(local: Jobs) -> None:
+    local.broken.touch()
+    first = parts(local)
+    results, lost = first
+    assert [row for _, _, value in results for row in value] == [1, 2, 4, 5, 7, 8, *range(8)]
+    assert [rows for _, rows, _ in lost] == [[2_000_000], [3_000_000]]
+    local.broken.unlink()
+    before = local.ran()
+    again = parts(local)
+    assert again[0] == results
+    assert [(part, rows) for part, rows, _ in again[1]] == [(part, rows) for part, rows, _ in lost]
+    assert local.ran() == before
+    # one letter, then the other
+    for start, left in ((5, 1), (2, 0)):
+        assert retry(local, start) == left
+        values, lost = parts(local)
+        assert len(lost) == left
+    assert [row for _, _, value in values for row in value] == [*POISON, *range(8)]
+    cut = [part for number, part, _ in values if not number]
+    assert cut == list(range(1, len(cut) + 1))
+
+
+def retry(jobs: Jobs, start: int) -> int:
+    """Run the dead letter that starts at that row of its chunk; how many are left."""
+    with Archive(jobs.ledger) as archive:
+        store = Store(jobs.ledger)
+        store.open({}, resume=True)
+        trial = Retrial(archive, store, Rerun(archive))
+        (outcome,) = trial.run(found for found in archive.letters() if found.letter.start == start)
+        assert (outcome.letters, len(outcome.pieces)) == ((), 1)
+        store.close()
+        return len(list(archive.letters()))

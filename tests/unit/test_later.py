@@ -11,9 +11,6 @@ from eisenmp.core.later import LATER
 from tests.leaks import snapshot
 
 GIVEN: dict[str, Any] = {
-    "timeout": 1,
-    "timeout_row": 1,
-    "chunks_max": 5,
     "dashboard": True,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eisenmp.core import messages as m
 from eisenmp.core.ledger import Finish, GiveUp, Remind, Send, Token
 from tests.unit.ledgers import FEED, LONG, TINY, chunks, objects, of, opened, recalls, sent, working
 
@@ -189,6 +190,7 @@ def test_nobody_is_told_while_a_recall_is_not_answered() -> None:
 def test_a_recall_that_a_dead_worker_cannot_answer_holds_nobody_up() -> None:
     ledger = opened(deaths=0)
     running, ahead = working(ledger, 1)
+    running.flags |= m.CAREFUL
     ledger.wanted(2, 0, 1)
     ledger.feed_ended(0, FEED)
     commands = ledger.lost(1, "killed")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import leaks
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFTEST = """
 from tests import leaks
@@ -38,8 +40,12 @@ def test_passes(number, careless): pass
 """
 
 HANGS = """
-import signal
-def test_hangs(): signal.pause()
+import signal, subprocess, sys
+def test_hangs():
+    child = subprocess.Popen([sys.executable, "-S", "-c", "import signal; signal.pause()"])
+    with open("child", "w") as file:
+        file.write(str(child.pid))
+    signal.pause()
 """
 
 
@@ -86,12 +92,15 @@ def test_a_leak_of_a_fixture_of_wider_scope_turns_the_run_red(project: pytest.Py
     result.stdout.fnmatch_lines(["*left behind by fixtures of a module or session*", "gw?: descriptor: *"])
 
 
-def test_a_test_that_hangs_is_named_with_its_stack(project: pytest.Pytester) -> None:
+def test_a_test_that_hangs_is_named_with_its_stack_and_ended_with_its_children(
+    project: pytest.Pytester,
+) -> None:
     project.makepyfile(test_it=HANGS)
     # the two settings of pyproject.toml, the first of which prints the stacks
     limits = ("-o", "faulthandler_timeout=1", "-o", "timeout=2", "-o", "timeout_method=thread")
-    result = project.runpytest_subprocess(*limits, *SHARED)
+    result = project.runpytest_subprocess(*limits, *SHARED, "-n", "1", "--max-worker-restart", "0")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["worker 'gw?' crashed while running 'test_it.py::test_hangs'"])
     result.stderr.fnmatch_lines(["Timeout (0:00:01)!", '*test_it.py", line * in test_hangs'])
+    assert leaks.is_gone(int((project.path / "child").read_text()))

@@ -17,8 +17,9 @@ import pytest
 from eisenmp.core.outcome import Kept, Letter, Piece
 from eisenmp.errors import SettingsError
 from eisenmp.manager import store as store_module
-from eisenmp.manager.archive import PAGE, Archive, FeedEntry, LedgerFault
+from eisenmp.manager.archive import PAGE, Archive, FeedEntry
 from eisenmp.manager.store import Store
+from eisenmp.manager.tables import LedgerFault
 
 FEED = FeedEntry(1, "mp_input_q (default)", 10, False, "", None, None, None, None)
 LETTER = Letter(0, 0, 2, "raised", "ValueError: no", b"error", "trace", "tail", 12, -9, 3)
@@ -52,18 +53,21 @@ def test_a_ticket_on_its_way(store: Store) -> None:
     store.sent(1, 0, 2, 32, b"rows of 0")
     store.sent(1, 1, 2, 0, b"rows of 1" * 1000)
     store.sent(1, 2, 2, 0, b"rows of 2")
-    store.done(1, 0, whole(b"value"))
-    store.failed(1, 1, LETTER)
+    store.settle(1, 0, whole(b"value"))
+    store.attempt(1, 1, 0)
+    store.attempt(1, 1, 0)
+    store.settle(1, 1, (), [store.timed(1, 1, LETTER)])
     with reopened(store) as archive:
         assert archive.counts() == (3, 1, 1)
-        assert archive.page(1, 0) == ({0: 2, 1: 2, 2: 2}, {0, 1})
+        assert archive.page(1, 0).rows == {0: 2, 1: 2, 2: 2}
+        assert archive.page(1, 0).settled.keys() == {0, 1}
         done, failed = archive.settled(1, 0), archive.settled(1, 1)
         assert (done.rows, done.flags, done.pieces, done.letters) == (2, 32, tuple(whole(b"value")), ())
         assert archive.sent(1, 0).body == b"rows of 0"
         assert failed.body == b"rows of 1" * 1000
         letter = failed.letters[0]
         assert letter._replace(first=0, last=0) == LETTER
-        assert 0 < letter.first <= letter.last
+        assert 0 < letter.first < letter.last
         assert [found.number for found in archive.letters()] == [1]
         assert archive.has(1, 2)
         assert not archive.has(1, 3)
@@ -73,18 +77,22 @@ def test_a_ticket_on_its_way(store: Store) -> None:
 
 def test_pieces_that_are_done_beside_those_that_are_not(store: Store) -> None:
     store.sent(1, 0, 10, 0, b"rows")
-    pieces = [Piece(1, 0, 5, (Kept(0, b"a"),)), Piece(2, 6, 4, (Kept(0, b"b"), Kept(8, b"c")))]
-    store.failed(1, 0, LETTER._replace(part=3, start=5, rows=1, body=b"row 5"))
-    store.done(1, 0, pieces)
+    pieces = [Piece(3, 6, 4, (Kept(0, b"b"), Kept(8, b"c"))), Piece(1, 0, 5, (Kept(0, b"a"),))]
+    store.settle(1, 0, pieces, [LETTER._replace(part=1, start=5, rows=1, body=b"row 5")])
     with reopened(store) as archive:
         settled = archive.settled(1, 0)
-        assert settled.pieces == tuple(pieces)
-        assert [(letter.start, letter.body) for letter in settled.letters] == [(5, b"row 5")]
+        assert settled.pieces == (pieces[1], pieces[0])
+        assert [(letter.part, letter.start, letter.body) for letter in settled.letters] == [(2, 5, b"row 5")]
         assert archive.counts() == (1, 0, 1)
         assert archive.rows_of(next(archive.letters())) == b"row 5"
-    store.done(1, 0, [*pieces, Piece(3, 5, 1, ())], pardoned=[5])
+    store.settle(1, 0, [*pieces, Piece(0, 5, 1, ())], pardoned=[5])
     with reopened(store) as archive:
         assert archive.counts() == (1, 1, 0)
+        assert [(piece.part, piece.start) for piece in archive.settled(1, 0).pieces] == [
+            (1, 0),
+            (2, 5),
+            (3, 6),
+        ]
         assert list(archive.letters()) == []
 
 
@@ -92,18 +100,8 @@ def test_a_letter_that_ended_the_job_is_no_end_of_the_ticket(store: Store) -> No
     store.sent(1, 0, 2, 0, b"rows")
     store.failed(1, 0, LETTER._replace(final=False))
     with reopened(store) as archive:
-        assert archive.page(1, 0) == ({0: 2}, set())
+        assert archive.page(1, 0) == ({0: 2}, {})
         assert len(list(archive.letters())) == 1
-
-
-def test_the_first_attempt_counts(store: Store) -> None:
-    store.attempt(1, 0, 0)
-    store.attempt(1, 0, 0)
-    store.failed(1, 0, LETTER._replace(first=0))
-    store.failed(1, 1, LETTER._replace(first=5.0))
-    with reopened(store) as archive:
-        assert next(archive.letters_of(1, 0)).first < next(archive.letters_of(1, 0)).last
-        assert next(archive.letters_of(1, 1)).first == 5.0
 
 
 def test_feeds_and_their_ends(store: Store) -> None:
@@ -124,9 +122,9 @@ def test_feeds_do_not_mix(store: Store) -> None:
         for number in (0, PAGE - 1, PAGE):
             store.sent(feed, number, feed, 0, b"%d" % feed)
     with reopened(store) as archive:
-        assert archive.page(1, 0) == ({0: 1, PAGE - 1: 1}, set())
-        assert archive.page(1, PAGE) == ({PAGE: 1}, set())
-        assert archive.page(2, 1) == ({PAGE - 1: 2, PAGE: 2}, set())
+        assert archive.page(1, 0) == ({0: 1, PAGE - 1: 1}, {})
+        assert archive.page(1, PAGE) == ({PAGE: 1}, {})
+        assert archive.page(2, 1) == ({PAGE - 1: 2, PAGE: 2}, {})
         assert archive.sent(2, 0).body == b"2"
 
 
@@ -163,7 +161,7 @@ def test_nothing_is_noted_after_the_end(store: Store) -> None:
 def test_close_writes_what_waits(store: Store) -> None:
     for number in range(5000):
         store.sent(1, number, 1, 0, b"rows")
-        store.done(1, number, whole(b"value"))
+        store.settle(1, number, whole(b"value"))
     store.close()
     with Archive(store.path) as archive:
         assert archive.counts() == (5000, 5000, 0)
@@ -173,10 +171,10 @@ def test_what_is_too_long_is_run_again(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(store_module, "BLOB_MAX", 1000)
     store.sent(1, 0, 1, 0, b"x" * 1001)
     with pytest.warns(RuntimeWarning, match="the result of ticket 0 has .* bytes, too many for a ledger"):
-        store.done(1, 0, whole(b"y" * 1001))
+        store.settle(1, 0, whole(b"y" * 1001))
     with reopened(store) as archive:
         assert archive.sent(1, 0).body is None
-        assert archive.page(1, 0) == ({0: 1}, set())
+        assert archive.page(1, 0) == ({0: 1}, {})
 
 
 def test_the_backlog_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +274,7 @@ def make_a_ledger(path: Path) -> None:
     store.feed(FEED)
     for number in range(3000):
         store.sent(1, number, 1, 0, os.urandom(40))
-        store.done(1, number, whole(os.urandom(40)))
+        store.settle(1, number, whole(os.urandom(40)))
     store.close()
 
 
@@ -326,7 +324,7 @@ def test_a_newer_format_is_refused(store: Store) -> None:
 
 def test_a_result_that_was_changed_is_found_out(store: Store) -> None:
     store.sent(1, 0, 2, 0, b"rows")
-    store.done(1, 0, whole(pickle.dumps("value")))
+    store.settle(1, 0, whole(pickle.dumps("value")))
     store.close()
     database = sqlite3.connect(store.path)
     database.execute("UPDATE results SET body = CAST(replace(CAST(body AS TEXT), 'value', 'falue') AS BLOB)")

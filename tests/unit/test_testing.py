@@ -79,7 +79,8 @@ def test_workers_are_threads_of_this_process(folder: Path) -> None:
     with inline(folder, "report") as emp:
         values = [r.value for r in emp.feed(range(10))]
         names = {slot.name for slot in emp.proc_list}
-        assert state()[1:] == before[1:]
+        # the handlers of signals are the manager's as long as it is there
+        assert state()[1:-2] == before[1:-2]
     for pid, thread, name, word in values:
         assert (pid, thread, word) == (os.getpid(), name, "found")
         assert name in names

@@ -301,7 +301,7 @@ class Channel:
         """Ask the manager to pause, resume, stop or restart this worker."""
         if order == m.ORDER_PAUSE:
             self.paused = True
-            self.give_back()
+            self.give_back_waiting()
         elif order == m.ORDER_RESUME:
             self.paused = False
         elif order == m.ORDER_STOP:
@@ -398,10 +398,14 @@ class Channel:
         self.flush()
 
     def give_back(self) -> None:
-        """Return everything that is not done: what was sent ahead, and what a cut cycle has taken."""
+        """Return everything that is not done: what a cut cycle has taken, and what was sent ahead."""
         cut, self._cycle, self._held = self._cycle, [], None
         for queue in {item.queue for item in cut}:
             self.post(Message(m.BACK, queue, body=_leases([item for item in cut if item.queue == queue])))
+        self.give_back_waiting()
+
+    def give_back_waiting(self) -> None:
+        """Return what was sent ahead; the running cycle goes on."""
         for queue, inbox in list(self._inboxes.items()):
             self._recalled(queue, inbox, len(inbox.items))
 

@@ -20,7 +20,8 @@ def cpus(
 ) -> int:
     """Print the number of CPUs that may be used here, and every bound it comes from.
 
-    It is the least of the machine's processors, the CPU affinity, and the cpusets and quotas of the cgroups.
+    It is the least of the machine's processors, the CPU affinity, the cpusets and quotas of the cgroups, and
+    for a worker its share of what its manager may use, which EISENMP_CPUS tells.
     """
     bounds = explain()
     number = fewest(bounds)

@@ -47,7 +47,8 @@ FeedNumber = Annotated[
 def opened(path: str) -> Iterator[Archive]:
     """The ledger for reading. Raises Refusal for what is none."""
     try:
-        from ..manager.archive import Archive, LedgerFault
+        from ..manager.archive import Archive
+        from ..manager.tables import LedgerFault
     except ValueError as error:  # SettingsError: a Python without sqlite3
         raise Refusal(str(error)) from error
     import_from_here()
@@ -146,8 +147,8 @@ def engine(inline: bool, pdb: bool) -> str | Engine:
 @contextmanager
 def writing(path: str) -> Iterator[Store]:
     """The ledger for writing, alone. Raises Refusal where another manager has it."""
-    from ..manager.archive import LedgerFault
     from ..manager.store import Store
+    from ..manager.tables import LedgerFault
 
     store = Store(path)
     try:

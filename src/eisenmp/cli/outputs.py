@@ -97,8 +97,15 @@ class JsonLines:
         part = f', "part": {ticket.part}' if ticket.part else ""
         queue = json.dumps(ticket.queue, ensure_ascii=False)
         line = f'{{"ticket": {ticket.number}{part}, "queue": {queue}, "value": {to_json(ticket, value)}}}\n'
-        self._file.write(line.encode())
-        self._file.flush()
+        try:
+            self._file.write(line.encode())
+            self._file.flush()
+        except (KeyboardInterrupt, SystemExit):
+            # nobody reads, or it would not have waited: what is left must not wait once more at exit
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._file.fileno())
+            os.close(nowhere)
+            raise
 
     def close(self) -> None:
         if self.name != STDOUT:

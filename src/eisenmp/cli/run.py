@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import ExitStack, redirect_stdout
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from ..manager.events import Draining
 from ..manager.mp import Mp
 from ..manager.source import resolve
 from .exitcodes import DONE, FAILED
@@ -144,6 +144,7 @@ def _pump(manager: Mp, source: Input, sink: Output, *, ordered: bool, verbose: b
     skip = manager.settings.on_error == "skip"
     written = 0
     unwritable: list[Unwritable] = []
+    manager.on(Draining, _say_draining)
     try:
         manager.start()
         feed = manager.feed(source.rows)
@@ -162,12 +163,12 @@ def _pump(manager: Mp, source: Input, sink: Output, *, ordered: bool, verbose: b
         failures = feed.failed
         manager.join()
     except BaseException as error:
-        at_once = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, BrokenPipeError)
-        if isinstance(error, KeyboardInterrupt):
-            # The command ends now; a second Ctrl-C must not leave that half done.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         source.end()
-        manager.stop(grace=0.0 if at_once else None)
+        if manager.draining:
+            manager.stop_interrupted()
+        else:
+            at_once = isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, BrokenPipeError)
+            manager.stop(grace=0.0 if at_once else None)
         raise
     if not feed.expected:
         raise Refusal(f"{source.name}: there are no rows")
@@ -178,6 +179,11 @@ def _pump(manager: Mp, source: Input, sink: Output, *, ordered: bool, verbose: b
     for each in failed if verbose else ():
         show(remote_text(each))
     return FAILED
+
+
+def _say_draining(event: Draining) -> None:
+    chunks = f"{event.workers} running chunk{'' if event.workers == 1 else 's'}"
+    say(f"interrupted; waiting for {chunks}: Ctrl-C again kills")
 
 
 def _close(sink: Output) -> None:

@@ -12,6 +12,7 @@ from collections import deque
 
 from .failing import AGAIN, CUT, DIED, OVER, RAISED, Budget, cut_points
 from .lines import Expiry, Line, Queue, Worker
+from .messages import CAREFUL
 from .parcel import Accept, Command, Cut, Finish, GiveUp, Later, Parcel, Recall, Remind, Send, Token
 from .placement import Placement
 
@@ -254,6 +255,11 @@ class Ledger:
             line.want()
         return commands + self._place(queue)
 
+    def recalled(self) -> list[Command]:
+        """Ask every worker for what it has not taken."""
+        lines = [line for worker in self.workers.values() for line in worker.lines.values() if line.open]
+        return [self._placement.recall(line, len(line.open)) for line in lines]
+
     def paused(self, wid: int, paused: bool) -> list[Command]:
         """A worker that pauses gets nothing more, and is asked for what it has not taken."""
         worker = self.workers.get(wid)
@@ -355,12 +361,24 @@ class Ledger:
         else:
             assert verdict == AGAIN and parcel.trials is not None
             # objects keep their order: they wait for the next worker anyway
-            seconds = self.delay(parcel.trials.attempts) if parcel.feed else 0.0
+            trials = parcel.trials
+            failures = trials.raises + trials.deaths + trials.timeouts
+            seconds = self.delay(failures) if parcel.feed else 0.0
             if seconds <= 0:
                 return True
             self.queues[parcel.queue].delayed[parcel] = None
             commands.append(Later(parcel, seconds))
         return False
+
+    def _ambiguous(self, line: Line, parcel: Parcel) -> bool:
+        """Whether the death may be the next chunk's fault, and there is no further try to find out.
+
+        Workers report chunks of microseconds together. What was with a worker that died is CAREFUL from then
+        on: all that was done before it is reported when it starts.
+        """
+        if self.budget.deaths or not parcel.feed or parcel.flags & CAREFUL:
+            return False
+        return sum(other.feed > 0 for other in line.open.values()) > 1
 
     def _late(self, worker: Worker, lease: int, parcel: Parcel, commands: list[Command]) -> None:
         """A worker has let go of a chunk that had expired."""
@@ -443,15 +461,16 @@ class Ledger:
                 if expiry is not None:
                     kind = expiry.kind
                 elif not charged and (parcel.feed or not chunks):
-                    charged, kind = True, DIED
+                    charged = True
+                    kind = "" if self._ambiguous(line, parcel) else DIED
                 if parcel.feed in self._dropped:
                     continue
+                if blamed and parcel.feed:
+                    parcel.flags |= CAREFUL
                 done = -1 if expiry is None else expiry.done
                 blame = error
-                if expiry is not None and getattr(error, "kind", "") != expiry.kind:
-                    blame = (
-                        expiry.error
-                    )  # the process was ended by somebody else, or because of another chunk
+                if expiry is not None and getattr(error, "kind", "") != kind:
+                    blame = expiry.error  # it had failed before its worker met its end
                 if kind and not self._failed(parcel, kind, blame, worker, commands, done):
                     continue
                 (back if parcel.feed or not blamed else again).append(parcel)

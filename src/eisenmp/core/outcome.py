@@ -66,7 +66,24 @@ class Letter(NamedTuple):
     first: float = 0.0
     last: float = 0.0
     final: bool = True
+    stack: str = ""
     body: bytes | None = None
+
+
+def in_order(
+    pieces: Iterable[Piece], letters: Iterable[Letter]
+) -> tuple[tuple[Piece, ...], tuple[Letter, ...]]:
+    """The pieces and letters of one ticket, with parts numbered from 1 by their rows; 0 where it is whole."""
+    starts = sorted([*(piece.start for piece in pieces), *(letter.start for letter in letters)])
+    parts = {start: part if len(starts) > 1 else 0 for part, start in enumerate(starts, 1)}
+    return (
+        tuple(piece._replace(part=parts[piece.start]) for piece in sorted(pieces, key=_start)),
+        tuple(letter._replace(part=parts[letter.start]) for letter in sorted(letters, key=_start)),
+    )
+
+
+def _start(part: Piece | Letter) -> int:
+    return part.start
 
 
 class Settled(NamedTuple):

@@ -123,6 +123,11 @@ class Results:
         self._popped += 1
         return entry
 
+    def close_gaps(self) -> None:
+        """What is missing will not come: give out what was held back for it, in order."""
+        self._ready.extend((n, self._early[n]) for n in sorted(self._early) if self._early[n] is not _SKIPPED)
+        self._early.clear()
+
     def missing(self, cut: int) -> list[int]:
         """The numbers below `cut` that are not finished."""
         return [number for number in range(self._seen_below, cut) if number not in self._finished]

@@ -10,12 +10,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SHARE = "EISENMP_CPUS"  #: variable of the environment: how many of its manager's CPUs are a worker's
+
 
 def usable_cpus(root: str = "/") -> int:
     """The CPUs that this process may really use, at least 1: the fewest of affinity, cpusets and quotas.
 
     The cpuset and the quota of every level of the own cgroup count (versions 1 and 2); a quota of 1.5 CPUs
-    counts as 2. `root` is the directory that holds `proc` and `sys`.
+    counts as 2. In a worker it is no more than its share of the manager's CPUs. `root` is the directory that
+    holds `proc` and `sys`.
     """
     return fewest(explain(root))
 
@@ -41,7 +44,16 @@ def explain(root: str = "/", *, processors: int | None = None, affinity: int | N
         affinity = len(os.sched_getaffinity(0))
     if affinity is not None:
         bounds.append(Bound("CPU affinity of the process", str(affinity), affinity))
-    return mark_binding(bounds + quotas)
+    return mark_binding([*bounds, *quotas, *_share()])
+
+
+def _share() -> list[Bound]:
+    """What a manager has left to this process, which is one of its workers."""
+    text = os.environ.get(SHARE, "").strip()
+    if not text:
+        return []
+    number = int(text) if text.isdecimal() and int(text) else None
+    return [Bound(f"{SHARE}, a worker's share", text, number)]
 
 
 def _read_cgroups(root: str) -> tuple[list[Bound], list[Bound]]:

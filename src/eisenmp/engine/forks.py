@@ -60,16 +60,22 @@ class ForkedWorker(LocalWorker):
             self.engine.poller.remove(self.sentinel)
             self._forks.expect_code(self)
 
-    def terminate(self) -> None:
-        self._signal(platform.SIGTERM)
-
     def kill(self) -> None:
-        self._signal(platform.SIGKILL)
+        super().kill()
         if self.waiting and self.zygote is not None and not self.zygote.answered:
             # an import that hangs: the next attempt gets a new interpreter
             self._forks.give_up(self.zygote)
 
-    def _signal(self, number: int) -> None:
+    def dump(self) -> None:
+        if self.waiting:
+            # what hangs is an import, and that is the zygote's
+            if self.zygote is not None:
+                self.zygote.dump()
+        elif not self.buried:
+            super().dump()
+
+    def signal_group(self, number: int) -> None:
+        """Signal it once it is there, and what is in its process group."""
         if self.waiting:
             self.engine.post(lambda events: self._cancelled(number, events))
         elif not self.buried and not (self.sentinel >= 0 and process.has_ended(self.sentinel, 0.0)):
@@ -82,7 +88,7 @@ class ForkedWorker(LocalWorker):
                 self.bury(-number, 0 if self.zygote is None else self.zygote.pid)
                 self.engine.lost(self, events)
             else:
-                self._signal(number)
+                self.signal_group(number)
 
     def bury(self, code: int | None, pid: int) -> None:
         """Nothing is left of the process but its exit code."""

@@ -9,6 +9,7 @@ from ..core.messages import Message
 from ..wire import platform
 from . import process
 from .base import Log
+from .strays import below, end
 from .stream import StreamEngine, StreamWorker
 
 TYPE_CHECKING = False
@@ -42,7 +43,8 @@ class LocalWorker(StreamWorker):
             self.engine.lost(self, events)
             return
         with self.engine.lock:
-            self.kill()
+            # what has left its group stays until the manager stops, as when it had ended by itself
+            self.signal_group(platform.SIGKILL)
 
     def on_exit(self, events: list[Event], readable: bool, writable: bool) -> None:
         self.engine.lost(self, events)
@@ -64,17 +66,25 @@ class LocalWorker(StreamWorker):
         return True
 
     def terminate(self) -> None:
-        process.signal_group(self.pid, platform.SIGTERM)
+        if self.sentinel >= 0:
+            self.engine.strays.note(below(self.pid))
+        self.signal_group(platform.SIGTERM)
 
     def kill(self) -> None:
-        process.signal_group(self.pid, platform.SIGKILL)
+        away = below(self.pid) if self.sentinel >= 0 else []
+        self.signal_group(platform.SIGKILL)
+        end(away)
+
+    def signal_group(self, number: int) -> None:
+        """Signal it, and what is in its process group."""
+        process.signal_group(self.pid, number)
 
     def dump(self) -> None:
         process.ask_for_stacks(self.pid)
 
     def reap(self) -> int | None:
         # whatever the worker started in its group ends with it; before the pid is free for others
-        self.kill()
+        self.signal_group(platform.SIGKILL)
         return process.exit_code(self.pid, wait=True)
 
     def rest(self, events: list[Event]) -> None:
@@ -140,6 +150,7 @@ class LocalEngine(StreamEngine):
 
     def spawn(self, wid: int, launch: Launch, *, node: str | None = None) -> int:
         """Start a fresh interpreter. Returns its pid; raises OSError when the system has no room for it."""
+        launch = launch._replace(environment=self.strays.marked(launch.environment))
         if launch.warm:
             from .forks import ForkServer, complete
 

@@ -19,6 +19,7 @@ from ..wire import platform
 from ..wire.handshake import ADDRESS, KEY_SIZE, Greeting
 from . import process
 from .base import Log
+from .strays import below, end
 from .stream import StreamEngine, StreamWorker
 
 TYPE_CHECKING = False
@@ -110,7 +111,7 @@ class PortableWorker(StreamWorker):
             except ChildProcessError:
                 self._reaped = True  # somebody else in this program has collected it
         with self.engine.lock:
-            self.kill()
+            self._kill_group()
             self._collect()
         self._reader.join(OUTPUT_PATIENCE)
         self.engine.post(self._gone)
@@ -141,13 +142,23 @@ class PortableWorker(StreamWorker):
         if sys.platform == "win32":
             self.kill()
         elif not self._reaped:
+            self.engine.strays.note(below(self.pid))
             process.signal_group(self.pid, platform.SIGTERM)
 
     def kill(self) -> None:
+        away = [] if self._reaped else below(self.pid)
+        self._kill_group()
+        end(away)
+
+    def _kill_group(self) -> None:
         if self._job is not None:
             self._job.terminate()
         elif not self._reaped:
             process.signal_group(self.pid, platform.SIGKILL)
+
+    def dump(self) -> None:
+        if not self._reaped:
+            process.ask_for_stacks(self.pid)
 
     def reap(self) -> int | None:
         self._waiter.join()
@@ -184,6 +195,7 @@ class PortableEngine(StreamEngine):
     def spawn(self, wid: int, launch: Launch, *, node: str | None = None) -> int:
         """Start a fresh interpreter. Returns its pid; raises OSError when the system has no room for it."""
         worker = PortableWorker(wid, self)
+        launch = launch._replace(environment=self.strays.marked(launch.environment))
         with self.lock:
             if not self._listening:
                 self._listening = True

@@ -123,15 +123,31 @@ def signal_group(pid: int, number: int) -> None:
 
 
 def ask_for_stacks(pid: int) -> None:
-    """Have the worker write its stacks: the worker alone, for others would die of the signal."""
+    """Have the worker write its stacks: the worker alone, for others would die of the signal.
+
+    So would one whose interpreter is not up yet; where the system tells that, it is let alone.
+    """
     import signal
 
     number = getattr(signal, "SIGQUIT", None)
-    if number is not None:
+    if number is not None and _catches(pid, number):
         try:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):
             return
+
+
+def _catches(pid: int, number: int) -> bool:
+    """Whether the process handles the signal; True where nobody says so."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            for line in status:
+                name, _, mask = line.partition(":")
+                if name == "SigCgt":
+                    return bool(int(mask, 16) >> (number - 1) & 1)
+    except OSError:
+        pass  # not Linux, or it is gone
+    return True
 
 
 def high(descriptor: int) -> int:

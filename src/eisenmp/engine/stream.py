@@ -10,6 +10,7 @@ from ..wire.frames import FrameError
 from ..wire.platform import Poller
 from .base import Arrived, Exit, Lost
 from .connection import Connection
+from .strays import Strays
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class StreamEngine:
     def open(self) -> None:
         self._owner = os.getpid()
         self.poller = Poller()
+        self.strays = Strays()
         self._opened = True
 
     def nodes(self) -> Sequence[str]:
@@ -193,6 +195,7 @@ class StreamEngine:
         for worker in workers:
             worker.reap()
             worker.release()
+        self.strays.end()
         self.poller.close()
         self._posted.clear()
 

@@ -13,10 +13,11 @@ from ..core.fingerprint import digest
 from ..core.job import Imprint, Job, Origin, job_differences, source_differences
 from ..errors import SettingsError
 from ..wire.pickles import Unpicklable, dumps
-from .archive import FeedEntry, LedgerFault, unlike
+from .archive import FeedEntry
 from .books import Books
 from .imprint import job_of
 from .store import Store
+from .tables import LedgerFault, unlike
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Bookkeeper:
             return Books(self.store, number)
         if found := source_differences(_origin(known), _origin(entry)):
             raise SettingsError(unlike(self.store.path, [f"of feed {number}, {text}" for text in found]))
-        return Books(self.store, number, known, self.store.archive())
+        return Books(self.store, number, known)
 
     def broadcast(self, tools: Mapping[str, Any]) -> None:
         """Tools that all chunks see from now on. SettingsError when they are not those of the earlier run."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..core.fingerprint import head_digest
 from ..core.outcome import UNSENT, Letter, Piece
 from ..wire.pickles import Unpicklable, dumps
-from .archive import PAGE, LedgerFault
+from .archive import PAGE, Page
+from .tables import LedgerFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,42 +19,51 @@ if TYPE_CHECKING:
     from .cause import Blame
     from .store import Store
 
+LOAD_MAX = 1 << 20  #: bytes of results that are read at once
+
 
 class Books:
-    """The feed `number` of a manager. `known` is what an earlier run left, `archive` the way to read it."""
+    """The feed `number` of a manager. `known` is what an earlier run left of it."""
 
-    def __init__(
-        self, store: Store, number: int, known: FeedEntry | None = None, archive: Archive | None = None
-    ) -> None:
+    def __init__(self, store: Store, number: int, known: FeedEntry | None = None) -> None:
         self._store = store
         self._number = number
         self._known = known
-        self._archive = archive
+        self._archive: Archive | None = None
+        self._has_more = known is not None  # there are tickets of an earlier run ahead
         self._page_start = self._page_end = 0
-        self._sizes: dict[int, int] = {}
-        self._settled: set[int] = set()
-        self._pardoned: dict[int, list[int]] = {}
+        self._page = Page({}, {})
+        self._pardoned: dict[int, list[int]] = {}  # letters that ended an earlier run, by ticket
+        self._held: dict[int, list[Letter]] = {}  # of tickets that are not at their end
         self._head = known.head if known is not None else None
 
     # for the feeder's thread, which may wait
 
-    def settled(self, number: int) -> Settled | None:
-        """The ticket as an earlier run has settled it; None when it is to be run."""
+    def settled(self, number: int) -> list[Settled]:
+        """The tickets from `number` on as an earlier run has settled them; empty when it is to be run.
+
+        At most `LOAD_MAX` bytes at once, but one in any case.
+        """
         self._turn_to(number)
-        if self._archive is None:
-            return None
-        if number in self._settled:
-            return self._archive.settled(self._number, number)
-        if number in self._sizes:
-            letters = [letter.start for letter in self._archive.letters_of(self._number, number)]
+        archive, page = self._archive, self._page
+        if archive is None:
+            return []
+        count, size = 0, 0
+        while number + count in page.settled and size <= LOAD_MAX:
+            size += page.settled[number + count]
+            count += 1
+        if count:
+            return archive.settled_run(self._number, number, count)
+        if number in page.rows:
+            letters = [letter.start for letter in archive.letters_of(self._number, number)]
             if letters:
                 self._pardoned[number] = letters
-        return None
+        return []
 
     def rows_of(self, number: int) -> int | None:
         """How many rows the ticket had in an earlier run; None when there was none."""
         self._turn_to(number)
-        return self._sizes.get(number)
+        return self._page.rows.get(number)
 
     def check(self, number: int, rows: Any) -> None:
         """Refuse a chunk that is not what it was: LedgerFault says so. `rows` is None at the end."""
@@ -80,7 +90,7 @@ class Books:
         """A chunk whose rows cannot be pickled is a dead letter without rows."""
         self.sent(number, rows, None)
         letter = Letter(0, 0, rows, UNSENT, str(error), _pickled(error))
-        self._store.failed(self._number, number, letter)
+        self.settle(number, (), (self.timed(number, letter),))
 
     def ended(self, tickets: int, rows: int) -> None:
         """The source is at its end."""
@@ -93,6 +103,7 @@ class Books:
     def close(self) -> None:
         """No more is asked about an earlier run."""
         archive, self._archive = self._archive, None
+        self._has_more = False
         if archive is not None:
             archive.close()
 
@@ -103,30 +114,45 @@ class Books:
         self._store.attempt(self._number, parcel.number, parcel.start)
 
     def done(self, number: int, pieces: Iterable[Piece]) -> None:
-        """A ticket is done: one piece, or all those of it that were not given up."""
-        self._store.done(self._number, number, pieces, pardoned=self._pardoned.pop(number, ()))
+        """A ticket has come to its end: these pieces are done, all others were given up."""
+        self.settle(number, pieces, self._held.pop(number, ()))
 
     def gave_up(self, parcel: Parcel, part: int, blame: Blame, *, final: bool) -> None:
         """The chunk, or a piece of it, was given up; `final` when the job goes on."""
+        number = parcel.number
         letter = Letter(
             part, parcel.start, parcel.rows, blame.kind, blame.cause, blame.error, blame.traceback_text,
             blame.tail, blame.pid, blame.exitcode, parcel.attempts,
-            final=final, body=parcel.body if parcel.piece else None,
+            final=final, stack=blame.stack, body=parcel.body if parcel.piece else None,
         )  # fmt: skip
-        self.lost(parcel.number, letter)
+        letter = self.timed(number, letter)
+        if not final:
+            self._store.failed(self._number, number, letter)
+        elif parcel.piece:
+            # not without the rest of the ticket: it would pass for all there is
+            self._held.setdefault(number, []).append(letter)
+        else:
+            self.settle(number, (), (letter,))
 
-    def lost(self, number: int, letter: Letter) -> None:
-        """A ticket, or a piece of it, is a dead letter."""
-        self._store.failed(self._number, number, letter)
+    def timed(self, number: int, letter: Letter) -> Letter:
+        """The letter with its times."""
+        return self._store.timed(self._number, number, letter)
+
+    def settle(self, number: int, pieces: Iterable[Piece], letters: Iterable[Letter]) -> None:
+        """All that came of a ticket, at once."""
+        pardoned = self._pardoned.pop(number, ())
+        self._store.settle(self._number, number, pieces, letters, pardoned=pardoned)
 
     # inside
 
     def _turn_to(self, number: int) -> None:
-        if self._archive is None or self._page_start <= number < self._page_end:
+        if not self._has_more or self._page_start <= number < self._page_end:
             return
+        if self._archive is None:
+            self._archive = self._store.archive()
         self._page_start, self._page_end = number, number + PAGE
-        self._sizes, self._settled = self._archive.page(self._number, number)
-        if not self._sizes:
+        self._page = self._archive.page(self._number, number)
+        if not self._page.rows:
             self.close()
 
     def _changed(self, how: str) -> LedgerFault:

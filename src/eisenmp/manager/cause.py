@@ -93,15 +93,8 @@ class Blame(NamedTuple):
 def letter_reason(letter: Letter, ticket: Ticket) -> Blame | BaseException:
     """Why a ticket was given up in an earlier run."""
     if letter.kind != UNSENT:
-        return Blame(
-            letter.kind,
-            letter.cause,
-            letter.error,
-            letter.traceback_text,
-            letter.tail,
-            letter.pid,
-            letter.exitcode,
-        )
+        known = (letter.error, letter.traceback_text, letter.tail, letter.pid, letter.exitcode, letter.stack)
+        return Blame(letter.kind, letter.cause, *known)
     return FeedError(letter.cause, ticket=ticket)
 
 

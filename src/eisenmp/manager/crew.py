@@ -49,6 +49,7 @@ class Slot:
         self.retired = False  #: no replacement is wanted
         self.dismissed = False  #: ended by the program: for good, and a death all the same
         self.renewed = False  #: the process leaves and another one follows it
+        self.handed_over = False  #: it will say no more: an end is no death any more
         self.overdue = ""  #: the kind of failure, when the process was ended because of its chunk
         self.dumps_quietly = (
             False  #: the stacks that the process writes are for its failure, not for the console
@@ -267,18 +268,18 @@ def check_pin(pin: object) -> None:
 
 
 def environment(threads_max: int | None, procs: int) -> dict[str, str]:
-    """The environment of a worker: the manager's, with the threads of BLAS and OpenMP shared out.
+    """The environment of a worker: the manager's, with CPUs and the threads of BLAS and OpenMP shared out.
 
     A variable that the user has set stays as it is, unless `threads_max` was given. With OMP_NUM_THREADS all
     do: the libraries that have a variable of their own follow this one.
     """
-    variables = dict(environ)
+    from ..engine.cpus import SHARE, usable_cpus
+
+    share = str(max(1, usable_cpus() // max(1, procs)))
+    variables = {**environ, SHARE: share}
     if threads_max is None:
         if "OMP_NUM_THREADS" in variables:
             return variables
-        from ..engine.cpus import usable_cpus
-
-        share = str(max(1, usable_cpus() // max(1, procs)))
         for name in THREAD_VARIABLES:
             variables.setdefault(name, share)
     else:

@@ -22,10 +22,11 @@ from ..core.messages import Message
 from ..engine.base import Arrived, Log, Lost, Notice, Started
 from ..wire.pump import Pump
 from .cause import Blame
-from .cutting import cut_rows
+from .cutting import Cutter
 from .enforcer import Enforcer
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
+from .signals import is_main, signals
 from .supervisor import Supervisor
 
 TYPE_CHECKING = False
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..engine.base import Engine
     from .collector import Collector
     from .crew import Crew
+    from .drain import Drain
     from .feed import Feed
 
 TICK = 0.005  #: seconds without a leader before the background thread drives the loop
@@ -63,6 +65,10 @@ class Dispatcher:
         self.keeps_books = False  #: there is a ledger on disk
         self.renews = False  #: workers are replaced after a number of chunks
         self.enforcer = Enforcer(self, None, 0.0)
+        self.cutter = Cutter(self)
+        self.drain: Drain | None = None  #: the program was interrupted
+        self.iterated: set[int] = set()  #: feeds whose results somebody takes one by one
+        self._posted: deque[Callable[[], None]] = deque()
         self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
         self._pending: dict[int, list[Message]] = {}
@@ -96,11 +102,20 @@ class Dispatcher:
                     self.collector.warned(event.text)
             while self._timers and self._timers[0][0] <= self.clock():
                 heappop(self._timers)[2]()
+            while self._posted:
+                self._posted.popleft()()
             for feed in list(self.feeds.values()):
                 if feed.inflow:
                     self.take_in(feed)
             if self._pending:
                 self.settle()
+            if self.drain is not None:
+                self.drain.look()
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Call it from the loop, under the lock; takes no lock itself, for handlers of signals."""
+        self._posted.append(call)
+        self.engine.wake()
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """Call from the loop, under the lock, when the time has come."""
@@ -157,7 +172,7 @@ class Dispatcher:
         elif isinstance(command, Later):
             self.after(command.seconds, partial(self._due, command.parcel))
         elif isinstance(command, Cut):
-            self._cut(command)
+            self.cutter.cut(command)
         elif isinstance(command, GiveUp):
             self._give_up(command)
         elif isinstance(command, Remind):
@@ -168,13 +183,6 @@ class Dispatcher:
 
     def _due(self, parcel: Parcel) -> None:
         self.execute(self.ledger.due(parcel))
-
-    def _cut(self, command: Cut) -> None:
-        bodies = cut_rows(command.parcel.body, command.points)
-        if bodies is None:
-            self.execute(self.ledger.uncut(command))
-        else:
-            self.execute(self.ledger.pieces(command, bodies))
 
     def _send(self, wid: int, parcel: Parcel) -> None:
         if not parcel.feed:
@@ -239,12 +247,26 @@ class Dispatcher:
                 del self._pending[wid]
                 self.engine.send(wid, messages)
 
+    def wait(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Wait in the program, which a signal may interrupt; False when `timeout` seconds passed first."""
+        if not signals.managers or not is_main():
+            return self.pump.wait_until(ready, timeout)
+        done = self.pump.wait_until(lambda: ready() or self.interrupted, timeout)
+        if self.interrupted:
+            signals.deliver()
+        return done
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the main thread is to be interrupted, and nothing runs any more."""
+        return self.drain is not None and self.drain.settled and signals.due
+
     def wait_here(self, ready: Callable[[], bool], timeout: float | None) -> bool:
         """Wait for a queue, in a thread of the program; False when `timeout` seconds passed first."""
         with self.lock:
             self._waiting_here += 1
         try:
-            return self.pump.wait_until(ready, timeout)
+            return self.wait(ready, timeout)
         finally:
             with self.lock:
                 self._waiting_here -= 1
@@ -362,6 +384,7 @@ class Dispatcher:
         self.feeds.pop(feed.number, None)
 
     def close(self) -> None:
+        self.cutter.close()
         self.pump.close()
 
     def _ticket(self, parcel: Parcel) -> Any:

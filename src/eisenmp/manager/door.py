@@ -62,7 +62,7 @@ class SlotProcess:
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until no process is in the slot."""
-        self._door.dispatcher.pump.wait_until(lambda: not self._slot.alive, timeout)
+        self._door.dispatcher.wait(lambda: not self._slot.alive, timeout)
 
     def terminate(self) -> None:
         """SIGTERM, for good: the slot stays empty, its chunks go to other workers."""
@@ -194,7 +194,7 @@ class Door:
         kwargs = self.kwargs or {}
         feed = self.run_q_feeder(**{key: kwargs[key] for key in FOR_FEEDER if key in kwargs})
         self.pump_running()
-        self.dispatcher.pump.wait_until(lambda: feed.source_is_over)
+        self.dispatcher.wait(lambda: feed.source_is_over)
 
     # state
 
@@ -215,13 +215,13 @@ class Door:
             return False
         if self._ended:
             return True
-        crew, collector, pump = self._crew, self.collector, self.dispatcher.pump
-        if not pump.wait_until(lambda: bool(crew.slots) and crew.finished and collector.idle, MOMENT):
+        crew, collector, wait = self._crew, self.collector, self.dispatcher.wait
+        if not wait(lambda: bool(crew.slots) and crew.finished and collector.idle, MOMENT):
             return False
-        if pump.wait_until(lambda: crew.over and collector.idle, LEAVING):
+        if wait(lambda: crew.over and collector.idle, LEAVING):
             # a feeder whose lists are all done may still find out whether there is more
             feeds = self.dispatcher.feeds
-            pump.wait_until(lambda: not feeds and collector.idle, 2 * LAST_PULL)
+            wait(lambda: not feeds and collector.idle, 2 * LAST_PULL)
             self.stop()
         return True
 

@@ -114,5 +114,12 @@ class OutputLine(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Draining(Event):
+    """A first Ctrl-C or SIGTERM: sources are not pulled any more, so many workers end what they run."""
+
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
 class ManagerStopped(Event):
     """No process of the manager runs any more."""

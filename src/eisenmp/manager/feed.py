@@ -13,6 +13,7 @@ from ..core.results import Failure, Result, Results
 from ..core.ticket import Ticket
 from ..wire.pickles import loads
 from .cause import Blame, letter_reason
+from .signals import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ..core.queues import QueueName
     from .books import Books
     from .dispatcher import Dispatcher
+
+
+_BEGUN = Result(Ticket("", -1), None)  #: nobody gets to see it
 
 
 class Lost(NamedTuple):
@@ -76,6 +80,7 @@ class Feed:
         self._failed: list[Lost] = []
         self._pieces: dict[int, Pieces] = {}  # of tickets whose chunk was cut
         self.unwanted: set[int] = set()  #: tickets that were cancelled before they were known to the ledger
+        self._cut_short = False  # by an interruption: what runs may end, then comes the error
         if listed:
             self._results.kept = False
 
@@ -126,7 +131,7 @@ class Feed:
         """
         dispatcher = self._dispatcher
         self.open_window()
-        if not dispatcher.pump.wait_until(lambda: self.is_over, timeout):
+        if not dispatcher.wait(lambda: self.is_over, timeout):
             return False
         self.raise_error()
         return True
@@ -167,7 +172,7 @@ class Feed:
         """Whether nothing more will come."""
         if self._error is not None or self._cancelled:
             return True
-        return self._source_ended and self._results.finished >= self._cut
+        return self._source_ended and not self._cut_short and self._results.finished >= self._cut
 
     # iterating
 
@@ -182,12 +187,16 @@ class Feed:
         if ordered:
             with self._dispatcher.lock:
                 self._results.order()
-        return self._generate()
+        results = self._generate()
+        next(results)  # from now on its end is noticed, also before the first result
+        return results
 
     def _generate(self) -> Iterator[Result]:
         results, pump = self._results, self._dispatcher.pump
         queue, feed, new = self.queue.name, self.number, tuple.__new__
+        self._dispatcher.iterated.add(feed)
         try:
+            yield _BEGUN
             while True:
                 if not results.ready:
                     pump.wait_until(lambda: results.ready or self.is_over)
@@ -208,7 +217,8 @@ class Feed:
                 yield new(Result, (new(Ticket, (queue, number, feed, 0)), value))
             self.raise_error()
         finally:
-            if not self.is_over:
+            self._dispatcher.iterated.discard(feed)
+            if not self.is_over and self._dispatcher.drain is None:
                 self.cancel()
 
     def _open(self, number: int, outputs: Sequence[Output]) -> Any:
@@ -237,6 +247,8 @@ class Feed:
         error = self._error or self._source_error
         if error is None:
             return
+        if self._dispatcher.interrupted:
+            signals.deliver()
         if not isinstance(error, BaseException):
             assert self._error_ticket is not None
             error = self._error = error.exception(self._error_ticket)
@@ -309,7 +321,7 @@ class Feed:
     @property
     def stopped(self) -> bool:
         """Whether the feeder should pull no more."""
-        return self._error is not None or self._cancelled or self._dispatcher.stopping
+        return self._error is not None or self._cancelled or self._cut_short or self._dispatcher.stopping
 
     @property
     def source_is_over(self) -> bool:
@@ -356,7 +368,7 @@ class Feed:
             self._results.fail(number)
         elif self._results.add(number, done):
             self._rows_done += sum(piece.rows for piece in done)
-        if self.books is not None and done:
+        if self.books is not None:
             self.books.done(number, done)
 
     def restored(self, settled: Settled) -> None:
@@ -443,6 +455,18 @@ class Feed:
         if self._error is None and not self.is_over:
             self._error = error
 
+    def cut_short(self) -> None:
+        """The program was interrupted: the source is not pulled any more, chunks that wait are dropped."""
+        self._cut_short = not self._source_ended
+        self._dispatcher.ledger.feed_dropped(self.queue.number, self.number)
+        self._dispatcher.execute(self._dispatcher.ledger.room_made(self.queue.number))
+
+    def interrupted(self, error: BaseException, *, whole: bool) -> None:
+        """The chunks that ran then have ended. `whole`: results in order end at the first gap."""
+        self.fail(error)
+        if not whole:
+            self._results.close_gaps()
+
     def abandoned(self, *, patient: bool) -> bool:
         """All workers have left: what is not done stays missing. Returns whether the feed is over now.
 
@@ -450,6 +474,8 @@ class Feed:
         """
         if self.is_over:
             return True
+        if self._cut_short:
+            return False
         unfinished = self._results.missing(self._cut)
         missing = sum(1 for number in unfinished if self.rows_of(number))
         if not missing and self._source_ended:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from time import monotonic, perf_counter
 
 from ..core import messages as m
 from ..core.chunk import Cutter, chunks_expected, rows_total
 from ..core.ledger import Parcel
 from ..core.ticket import Ticket, header
-from ..errors import EisenmpError, FeedError
+from ..errors import FeedError
 from ..wire.pickles import Unpicklable, dumps
+from .restorer import Refused, Restorer, refusing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from typing import Any
 
     from ..core.outcome import Settled
@@ -39,6 +39,7 @@ class Feeder:
     ) -> None:
         self.feed = feed
         self._cutter = Cutter(rows)
+        self._restorer = Restorer(feed, self._cutter, dispatcher) if feed.books is not None else None
         self._dispatcher = dispatcher
         self._auto = rows_max == "auto"
         self._size = 1 if isinstance(rows_max, str) else rows_max
@@ -125,35 +126,17 @@ class Feeder:
         books = self.feed.books
         if books is None:
             return self._cut()
+        books.wait_for_room()
         number = self.feed.next_number
-        with _refusing():
+        with refusing():
             before = books.rows_of(number) if self._auto else None
         rows = self._cut() if before is None else self._cutter.cut(before)
-        with _refusing():
+        with refusing():
             books.check(number, rows)
         return rows
 
     def _restore(self) -> Settled | None:
-        """Give out the next ticket if an earlier run has settled it, and pass over its rows."""
-        feed, dispatcher = self.feed, self._dispatcher
-        if feed.books is None or feed.stopped:
-            return None
-        number = feed.next_number
-        with _refusing():
-            settled = feed.books.settled(number)
-        if settled is None:
-            return None
-        # the first rows tell whether it is the same source at all
-        rows = self._cutter.cut(settled.rows) if number == 0 else range(self._cutter.skip(settled.rows))
-        with _refusing():
-            feed.books.check(number, rows if rows is not None else ())
-        with dispatcher.lock:
-            feed.cut(settled.rows)
-            if settled.flags & m.LAST:
-                feed.source_ended()
-            feed.restored(settled)
-        dispatcher.pump.interrupt()
-        return settled
+        return None if self._restorer is None else self._restorer.restore()
 
     def _cut(self) -> Any:
         if not self._auto:
@@ -212,7 +195,6 @@ class Feeder:
                     pass
                 if not feed.may_restore:
                     return not feed.stopped
-                books.wait_for_room()
             rows = self._next()
             if rows is None or feed.stopped:
                 if books is not None and not feed.stopped:
@@ -320,23 +302,6 @@ def _packed(rows: Any) -> bytes:
         raise
     except BaseException as error:  # a row that calls sys.exit() is no reason for the thread to end
         raise Unpicklable(f"rows cannot be pickled: {type(error).__name__}: {error}", "rows") from error
-
-
-class Refused(Exception):
-    """The source is not the one that the ledger knows, or the ledger cannot be read. Ends the feed."""
-
-    def __init__(self, reason: EisenmpError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """What comes from the ledger is no error of the user's generator."""
-    try:
-        yield
-    except EisenmpError as error:
-        raise Refused(error) from error
 
 
 def _sendable(rows: Any) -> Any:

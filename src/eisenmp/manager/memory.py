@@ -21,6 +21,7 @@ class Watch:
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
         self.size: Size | None = None
+        self.fat = False  #: it was over the limit when first seen
         self.goes = False  #: it was told to leave
 
 
@@ -66,14 +67,23 @@ class MemoryGuard:
         before, watch.size = watch.size, Size(number, monotonic())
         verdict = judge(number, self._limit)
         if before is None:
+            watch.fat = number > self._limit
             self._first_seen(slot, number)
         supervisor = self._dispatcher.supervisor
         if verdict == ENDS:
             supervisor.end(slot, exceeded(self._limit, number))
-        elif verdict == GOES and slot.ready and not (watch.goes or slot.left):
+        elif verdict == GOES and self._may_go(slot, watch):
             watch.goes = True
             supervisor.recycle(slot, exceeded(self._limit, number))
         return pause(self._limit, before, watch.size)
+
+    def _may_go(self, slot: Slot, watch: Watch) -> bool:
+        """Whether another process in its place would be of use."""
+        if watch.goes or slot.left or not slot.ready or self._dispatcher.crew.is_spare(slot):
+            return False
+        worker = self._dispatcher.ledger.workers.get(slot.wid)
+        # one that is too big without a chunk would be followed by another such, and so on
+        return not watch.fat or (worker is not None and bool(worker.leases))
 
     def _first_seen(self, slot: Slot, number: int) -> None:
         if number <= self._limit:
@@ -84,7 +94,7 @@ class MemoryGuard:
             self._dispatcher.collector.warned(
                 f"{IN_A_ROW} processes of {slot.name} in a row took more than "
                 f"memory_max = {mebibytes(self._limit)} from the start, the last one {mebibytes(number)}: "
-                "each is replaced, again and again"
+                "each is replaced after its first chunks"
             )
 
 

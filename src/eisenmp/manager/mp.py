@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from itertools import count
-from os import getpid
+from os import getpid, kill
 
+from ..child.contracts import ROW
 from ..child.unguarded import check_start
 from ..core import queues as queue_names
 from ..core.later import check_supported
@@ -18,6 +19,7 @@ from . import lifetime
 from .collector import INFO, OUTPUT, PRINT, PROCESS
 from .crew import check_pin
 from .door import Door
+from .drain import Drain
 from .ending import end_workers, join_feeders
 from .engines import can_fork, make_engine
 from .feed import Feed
@@ -25,6 +27,7 @@ from .legacy import Boxes
 from .parts import Parts
 from .policy import apply_policy
 from .queue import Queue
+from .signals import catches, is_main, signals
 from .subscribers import Subscribers
 from .variables import pack_variables
 
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
+LEAVE_GRACE = 1.0  #: seconds for idle workers to leave by themselves after an interruption
 _manager_numbers = count(1)
 
 
@@ -208,6 +212,7 @@ class Mp(Door):
             self.engine.open()
             queue_names.register_resolver(self.uid, self._find_queue)
             lifetime.register(self)
+            signals.enter(self)
             self.dispatcher.pump.start()
             self._opened = True
 
@@ -250,6 +255,8 @@ class Mp(Door):
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
             self._leave()
+        elif self.dispatcher.drain is not None:
+            self.stop_interrupted()
         else:
             self.stop(grace=0.0 if isinstance(error, KeyboardInterrupt) else self.settings.grace)
 
@@ -261,9 +268,9 @@ class Mp(Door):
             self._wait_for_feeds(None)
             self._say_goodbye()
             self._stop_servers()
-            self._wait_for_crew(None)
-        except BaseException:
-            self.stop()
+            self._wait_for_workers()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
             raise
         self.stop()
         self._raise_failure()
@@ -296,6 +303,7 @@ class Mp(Door):
             if self._ended:
                 return
             self._stop(self.settings.grace if grace is None else grace)
+        signals.deliver()  # what came while this ran
 
     def _stop(self, grace: float) -> None:
         dispatcher = self.dispatcher
@@ -325,6 +333,7 @@ class Mp(Door):
         self._crew.close()
         queue_names.unregister_resolver(self.uid)
         lifetime.unregister(self)
+        signals.leave(self)
         self._ended = True
         self._door_ended()
 
@@ -356,6 +365,64 @@ class Mp(Door):
         else:
             self.join()
 
+    # interrupted
+
+    def interrupt(self) -> None:
+        """Drain: pull no source, drop what waits, let running chunks end. From any thread or handler."""
+        self.dispatcher.post(self._drain)
+
+    def _drain(self) -> None:
+        dispatcher = self.dispatcher
+        if dispatcher.drain is None and not dispatcher.stopping:
+            dispatcher.drain = Drain(dispatcher, whole=self.contract == ROW)
+            dispatcher.drain.begin(self.settings.grace, signals.push)
+
+    def hurry(self) -> None:
+        """SIGKILL for all workers. From any thread or handler."""
+        self.dispatcher.post(self._hurry)
+
+    def _hurry(self) -> None:
+        dispatcher = self.dispatcher
+        if dispatcher.drain is None:
+            dispatcher.drain = Drain(dispatcher, whole=self.contract == ROW)
+        dispatcher.drain.hurry()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the program was interrupted and has not gone on since."""
+        return self.dispatcher.drain is not None
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing is being drained or stopped."""
+        drain = self.dispatcher.drain
+        return not self.dispatcher.stopping and (drain is None or drain.settled)
+
+    @property
+    def iterated(self) -> bool:
+        """Whether somebody takes results one by one."""
+        return bool(self.dispatcher.iterated)
+
+    def show_stacks(self, number: int) -> None:
+        """Send the signal to every worker that has a handler for it. From any thread or handler."""
+        self.dispatcher.post(lambda: self._show_stacks(number))
+
+    def _show_stacks(self, number: int) -> None:
+        for slot in self._crew.alive():
+            if slot.pid and slot.pid != getpid() and catches(slot.pid, number):
+                kill(slot.pid, number)
+
+    def stop_interrupted(self) -> None:
+        """Drain to the end, then stop: what is no chunk worker, such as a server, has no grace."""
+        if self._opened and not self._ended and getpid() == lifetime.pid_of(self):
+            self.interrupt()
+            dispatcher = self.dispatcher
+            dispatcher.pump.wait_until(
+                lambda: dispatcher.stopping or (dispatcher.drain is not None and dispatcher.drain.settled)
+            )
+            idle = all(slot.is_chunk_worker for slot in self._crew.alive())
+            self.stop(grace=min(LEAVE_GRACE, self.settings.grace) if idle else 0.0)
+
     # waiting
 
     def _wait_for_feeds(self, until: float | None) -> None:
@@ -382,6 +449,11 @@ class Mp(Door):
             for slot in self._crew.everyone():
                 self._crew.order_stop(slot)
 
+    def _wait_for_workers(self) -> None:
+        """No worker is called any more; its process has the time of `stop` to end."""
+        crew, collector = self._crew, self.collector
+        self._wait(lambda: crew.finished and collector.idle, None, "the workers")
+
     def _wait_for_crew(self, until: float | None) -> None:
         crew, collector = self._crew, self.collector
         self._wait(lambda: crew.over and collector.idle, until, "the workers")
@@ -390,7 +462,7 @@ class Mp(Door):
         from time import monotonic
 
         timeout = None if until is None else max(0.0, until - monotonic())
-        if not self.dispatcher.pump.wait_until(ready, timeout):
+        if not self.dispatcher.wait(ready, timeout):
             raise TimeoutError(f"{what} did not end within the timeout")
 
     def _raise_failure(self) -> None:
@@ -447,6 +519,7 @@ class Mp(Door):
     def _begin(self, feed: Feed, feeder: Feeder) -> Feed:
         dispatcher, entry = self.dispatcher, feed.queue
         with dispatcher.lock:
+            self._check_interrupted()
             if dispatcher.error is not None:
                 raise dispatcher.error
             if self._crew.slots and self._crew.over:
@@ -462,6 +535,19 @@ class Mp(Door):
             self._progress.watch(feed, feeder.total)
         feeder.thread.start()
         return feed
+
+    def _check_interrupted(self) -> None:
+        """The first feed after an interruption that the program has survived: all is as before."""
+        signals.install()
+        drain = self.dispatcher.drain
+        if drain is None:
+            return
+        if drain.settled and is_main() and not signals.due:
+            signals.forgive()
+            self.dispatcher.drain = None
+            return
+        signals.deliver()
+        raise Stopped("the program was interrupted")
 
     def cancel(self, ticket_or_feed: Ticket | Feed | None = None) -> None:
         """Cancel a ticket, a feed, or all feeds if nothing is named.

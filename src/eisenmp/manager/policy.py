@@ -28,6 +28,8 @@ def apply_policy(settings: Settings, dispatcher: Dispatcher, contract: str) -> N
     if settings.timeout is not None or settings.timeout_row is not None:
         deadlines = Deadlines(settings.timeout, settings.timeout_row, exact=contract == ROW)
     dispatcher.enforcer = Enforcer(dispatcher, deadlines, settings.grace)
+    if settings.timeout is not None:
+        dispatcher.cutter.patience = settings.timeout
     chunks = settings.chunks_max
     dispatcher.renews = chunks is not None
     dispatcher.supervisor.heir_after = 0 if chunks is None else max(1, chunks - max(1, chunks // EARLY))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import sys
 from itertools import groupby
+from time import time
 
 from ..child.loader import Source
+from ..core import messages as m
 from ..core.ledger import Parcel
 from ..core.outcome import UNSENT, Letter, Piece
 from ..core.record import NamedTuple
 from ..wire.pickles import dumps, loads
-from .archive import LedgerFault
 from .bookkeeper import job_from
 from .books import Books
 from .feed import Feed
@@ -23,6 +24,7 @@ from .feeder import Feeder
 from .imprint import imprint
 from .mp import Mp
 from .source import resolve
+from .tables import LedgerFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,8 +105,8 @@ class Rerun:
         sent = archive.sent(feed.feed, number)
         if sent.body is None:
             raise LedgerFault(f"{archive.path}: the rows of ticket {number} are not in the ledger")
-        letters = list(archive.letters_of(feed.feed, number))
-        parts: list[Piece | Letter] = [*archive.pieces(feed.feed, number), *letters]
+        pieces, letters = archive.parts(feed.feed, number)
+        parts: list[Piece | Letter] = [*pieces, *letters]
         if not parts:
             raise LedgerFault(f"{archive.path}: ticket {number} of feed {feed.feed} was never finished")
         tasks = []
@@ -164,19 +166,18 @@ class _Catch(Books):
     """Instead of the books of a feed: keeps what comes of each ticket."""
 
     def __init__(self) -> None:
-        self.pieces: dict[int, tuple[Piece, ...]] = {}
-        self.letters: dict[int, list[Letter]] = {}
+        self.came: dict[int, tuple[tuple[Piece, ...], tuple[Letter, ...]]] = {}
+        self._held = {}
 
     def attempt(self, parcel: Parcel) -> None:
         """Nothing is to be noted."""
 
-    def done(self, number: int, pieces: Iterable[Piece]) -> None:
-        """A task has results."""
-        self.pieces[number] = tuple(pieces)
+    def timed(self, number: int, letter: Letter) -> Letter:
+        now = time()
+        return letter._replace(first=now, last=now)
 
-    def lost(self, number: int, letter: Letter) -> None:
-        """A task, or a piece of it, was given up again."""
-        self.letters.setdefault(number, []).append(letter)
+    def settle(self, number: int, pieces: Iterable[Piece], letters: Iterable[Letter]) -> None:
+        self.came[number] = tuple(pieces), tuple(letters)
 
     def close(self) -> None:
         """There is no file."""
@@ -196,8 +197,15 @@ class _Feeder(Feeder):
                 return False
             task: Task = found[0]
             feed.cut(task.rows)
+            # where time counts, a worker reports each chunk before it starts the next
+            flags = task.flags | (m.CAREFUL if self._dispatcher.enforcer.watches else 0)
             parcel = Parcel(
-                feed.queue.number, task.body, feed=feed.number, number=task.number, flags=task.flags
+                feed.queue.number,
+                task.body,
+                feed=feed.number,
+                number=task.number,
+                flags=flags,
+                rows=task.rows,
             )
             feed.inflow.append(parcel)
             self._dispatcher.take_in(feed)
@@ -213,9 +221,9 @@ def _run_together(manager: Mp, tasks: list[Task]) -> Iterator[Outcome]:
     manager._begin(feed, _Feeder(feed, tasks, manager))
     feed.wait()
     for task in tasks:
-        pieces = tuple(_placed(piece, task) for piece in catch.pieces.get(task.number, ()))
-        letters = tuple(_placed(letter, task) for letter in catch.letters.get(task.number, ()))
-        yield Outcome(task, pieces, letters)
+        pieces, letters = catch.came.get(task.number, ((), ()))
+        placed = tuple(_placed(piece, task) for piece in pieces)
+        yield Outcome(task, placed, tuple(_placed(letter, task) for letter in letters))
 
 
 def _placed(part: Part, task: Task) -> Part:

@@ -38,13 +38,11 @@ class Retrial:
     def _keep(self, outcome: Outcome) -> None:
         task, store = outcome.task, self._store
         feed, number = task.feed.feed, task.number
-        if outcome.pieces:
-            before = self._pieces.get((feed, number)) or self._archive.pieces(feed, number)
-            pieces = tuple(sorted((*before, *outcome.pieces), key=lambda piece: piece.start))
-            self._pieces[feed, number] = pieces
-            store.done(feed, number, pieces, pardoned=(task.start,))
-        for letter in outcome.letters:
-            store.failed(feed, number, _added(letter, task.letter))
+        before = self._pieces.get((feed, number)) or self._archive.pieces(feed, number)
+        pieces = self._pieces[feed, number] = (*before, *outcome.pieces)
+        letters = [_added(letter, task.letter) for letter in outcome.letters]
+        if outcome.pieces or letters:
+            store.settle(feed, number, pieces, letters, pardoned=(task.start,))
 
     def _accept(self) -> None:
         """A worker that has done what could not be done before is the job's own from now on."""
@@ -63,5 +61,8 @@ def _added(letter: Letter, before: Letter | None) -> Letter:
     if before is None:
         return letter
     return letter._replace(
-        attempts=before.attempts + letter.attempts, first=before.first, final=before.final, body=before.body
+        attempts=before.attempts + letter.attempts,
+        first=before.first,
+        final=before.final,
+        body=letter.body or before.body,
     )

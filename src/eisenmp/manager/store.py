@@ -29,11 +29,21 @@ from time import monotonic, time
 
 from ..core.outcome import Letter, Piece, pack
 from ..errors import SettingsError
-from .archive import (
-    LETTER,
+from .archive import Archive, FeedEntry
+from .lock import Lock
+from .tables import (
+    BROADCAST,
+    ENDED,
+    FACT,
+    FEED,
+    HEAD,
+    LOST,
+    PARDON,
+    RESULT,
     SCHEMA,
-    Archive,
-    FeedEntry,
+    STATEMENTS,
+    TICKET,
+    TOOL,
     LedgerFault,
     connect,
     explained,
@@ -41,11 +51,10 @@ from .archive import (
     is_new,
     key,
 )
-from .lock import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     Entry = tuple[int, tuple[Any, ...]]
@@ -55,21 +64,6 @@ BACKLOG = 1 << 26  #: bytes that may wait to be written before the feeders are h
 RECORD = 200  #: bytes that a record counts for, besides what it carries
 BLOB_MAX = 900_000_000  #: SQLite takes 1e9 bytes; a longer result is not kept, and its ticket run again
 PACKED_MIN = 2048  #: bytes of rows from which on compressing is tried
-
-# in the order in which they stand within a transaction
-FEED, HEAD, BROADCAST, TOOL, TICKET, PARDON, RESULT, LOST, ENDED, FACT = range(10)
-STATEMENTS = (
-    "INSERT INTO feeds VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-    "UPDATE feeds SET head = ? WHERE feed = ?",
-    "INSERT INTO broadcasts VALUES (?, ?, ?, ?)",
-    "INSERT OR IGNORE INTO tools VALUES (?, ?, ?)",
-    "INSERT OR IGNORE INTO tickets VALUES (?, ?, ?, ?, ?, ?)",
-    "DELETE FROM letters WHERE ticket = ? AND start = ?",
-    "INSERT OR REPLACE INTO results VALUES (?, ?, ?)",
-    f"INSERT OR REPLACE INTO letters (ticket, {LETTER}) VALUES ({', '.join('?' * 16)})",
-    "UPDATE feeds SET tickets = ?, rows = ? WHERE feed = ?",
-    "INSERT OR REPLACE INTO job VALUES (?, ?)",
-)
 
 
 class Store:
@@ -90,6 +84,7 @@ class Store:
         self._written = 0  # entries that are committed
         self._noted = 0
         self._attempts: dict[tuple[int, int, int], float] = {}
+        self._file = os.path.abspath(path)  # the program may change its directory
         self._lock = Lock(os.path.realpath(path))
         self._connection: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
@@ -103,7 +98,7 @@ class Store:
         """
         self._acquire()
         try:
-            self._connection = connect(self.path)
+            self._connection = connect(self._file)
             self._prepare(self._connection, facts, resume)
         except BaseException:
             self._let_go()
@@ -150,8 +145,8 @@ class Store:
         self.resumed = not new
 
     def archive(self) -> Archive:
-        """A connection for reading."""
-        return Archive(self.path)
+        """A connection for reading; the file was looked through when it was opened."""
+        return Archive(self._file, look_through=False)
 
     def close(self) -> None:
         """Write what waits, let go of the file. May be called again."""
@@ -178,12 +173,16 @@ class Store:
     # what the manager notes; none of it waits
 
     def _note(self, kind: int, *values: Any, size: int = 0) -> None:
+        self._note_all([(kind, values)], size)
+
+    def _note_all(self, entries: Sequence[Entry], size: int) -> None:
+        """Note what belongs into one transaction."""
         with self._changed:
             if self._closing or self.fault is not None:
                 return
-            self._entries.append((kind, values))
-            self._noted += 1
-            self._size += RECORD + size
+            self._entries.extend(entries)
+            self._noted += len(entries)
+            self._size += RECORD * len(entries) + size
             if self._idle:
                 self._changed.notify_all()
             if self._size > BACKLOG:
@@ -215,12 +214,26 @@ class Store:
         """A ticket, or a piece of it, goes to a worker."""
         self._attempts.setdefault((feed, number, start), time())
 
-    def done(self, feed: int, number: int, pieces: Iterable[Piece], *, pardoned: Iterable[int] = ()) -> None:
-        """A ticket is done, or all of it that was not given up; letters that start at `pardoned` go."""
+    def settle(
+        self,
+        feed: int,
+        number: int,
+        pieces: Iterable[Piece],
+        letters: Iterable[Letter] = (),
+        *,
+        pardoned: Iterable[int] = (),
+    ) -> None:
+        """A ticket has come to its end: what is done of it, and what was given up, in one transaction.
+
+        Earlier letters of it that start at the rows `pardoned` go.
+        """
         pieces = list(pieces)
-        body = pack(pieces)
         for piece in pieces:
             self._attempts.pop((feed, number, piece.start), None)
+        row = key(feed, number)
+        entries: list[Entry] = [(PARDON, (row, start)) for start in pardoned]
+        entries += [(LOST, _letter(row, letter)) for letter in letters]
+        body = pack(pieces) if pieces else b""
         if len(body) > BLOB_MAX:
             import warnings
 
@@ -231,17 +244,18 @@ class Store:
                 stacklevel=2,
             )
             return
-        for start in pardoned:
-            self._note(PARDON, key(feed, number), start)
-        self._note(RESULT, key(feed, number), zlib.crc32(body), body, size=len(body))
+        if pieces:
+            entries.append((RESULT, (row, zlib.crc32(body), body)))
+        self._note_all(entries, len(body) + sum(len(letter.body or b"") for letter in letters))
 
     def failed(self, feed: int, number: int, letter: Letter) -> None:
-        """A ticket, or a piece of it, was given up; the times are filled in here."""
+        """A ticket, or a piece of it, was given up and has ended the job."""
+        self._note(LOST, *_letter(key(feed, number), letter), size=len(letter.body or b""))
+
+    def timed(self, feed: int, number: int, letter: Letter) -> Letter:
+        """The letter with the time of its first attempt, and that of now."""
         now = time()
-        first = self._attempts.pop((feed, number, letter.start), now)
-        letter = letter._replace(first=letter.first or first, last=now)
-        values = (*letter[:13], int(letter.final), letter.body)
-        self._note(LOST, key(feed, number), *values, size=len(letter.body or b""))
+        return letter._replace(first=self._attempts.pop((feed, number, letter.start), now), last=now)
 
     def ended(self, feed: int, tickets: int, rows: int) -> None:
         """The source of a feed is at its end."""
@@ -327,6 +341,11 @@ class Store:
             self._size = 0
             self._changed.notify_all()
         self._on_fault(fault)
+
+
+def _letter(row: int, letter: Letter) -> tuple[Any, ...]:
+    """A record of LOST."""
+    return (row, *letter[:13], int(letter.final), *letter[14:])
 
 
 def _packed(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from ..core import messages as m
 from ..engine.base import Exit
 from ..errors import EisenmpError
 from .cause import Blame, Coroner
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from .dispatcher import Dispatcher
 
 START_FAILURES_MAX = 3
+LAST_WORDS = 0.2  #: seconds for a process that hangs to write where it does
 START_DELAY = 0.5  #: seconds to the next attempt when the system has no room for a process
 
 
@@ -42,7 +42,7 @@ class Supervisor:
         slot.tail.clear()
         slot.overdue = ""
         slot.dumps_quietly = False
-        slot.renewed = False
+        slot.renewed = slot.handed_over = False
         slot.chunks = 0
         try:
             self._dispatcher.crew.spawn(slot, self._sys_path, len(self._dispatcher.crew.slots))
@@ -70,6 +70,12 @@ class Supervisor:
         slot = self._dispatcher.crew.find(wid)
         if slot is not None and not slot.ready:
             slot.restart_reason = f"it was not ready after start_timeout = {self.start_timeout} s"
+            slot.dumps_quietly = True
+            self._dispatcher.engine.dump(wid)
+            self._dispatcher.after(LAST_WORDS, partial(self._end_start, wid))
+
+    def _end_start(self, wid: int) -> None:
+        if self._dispatcher.crew.find(wid) is not None:
             self._dispatcher.engine.kill(wid)
 
     def lost(self, wid: int, exit: Exit, events: Iterable[Event] = ()) -> None:
@@ -81,15 +87,13 @@ class Supervisor:
         blame = self._coroner.examine(slot, exit, events)
         if slot.overdue:
             blame = blame._replace(kind=slot.overdue, stack=slot.stack)
-        expected = slot.left or self.stopping or slot.retired or slot.renewed
-        if not expected:
-            self._handle_with_care(wid)
+        expected = slot.left or self.stopping or slot.retired or slot.handed_over
         self._dispatcher.execute(
             self._dispatcher.ledger.left(wid) if expected else self._dispatcher.ledger.lost(wid, blame)
         )
         if self._dispatcher.crew.is_spare(slot):
             self._spare_lost(slot, blame, expected=expected)
-        elif slot.renewed and not (slot.left or slot.retired or slot.dismissed or self.stopping):
+        elif slot.handed_over and not (slot.left or slot.retired or slot.dismissed or self.stopping):
             self._start_again(slot)
         elif expected:
             slot.retired = True
@@ -100,13 +104,6 @@ class Supervisor:
             self._dispatcher.execute(self._dispatcher.ledger.slot_closed(slot.number))
         if self._dispatcher.crew.over:
             self._all_gone()
-
-    def _handle_with_care(self, wid: int) -> None:
-        """Workers report chunks of microseconds together: the wrong one may be blamed, but only once."""
-        worker = self._dispatcher.ledger.workers.get(wid)
-        for parcel in worker.leases.values() if worker is not None else ():
-            if parcel.feed:
-                parcel.flags |= m.CAREFUL
 
     def _replace(self, slot: Slot, blame: Blame) -> None:
         if self._dispatcher.emit is not None:
@@ -215,7 +212,7 @@ class Supervisor:
         """The worker of the slot is not called again: its successor takes its place. False without one."""
         if not self._may_succeed(slot):
             return False
-        slot.renewed = True
+        slot.renewed = slot.handed_over = True
         self._dispatcher.crew.order_stop(slot)  # its threads may wait in a get
         if not self._promote_heir(slot):
             self._relieve(slot)

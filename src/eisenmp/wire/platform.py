@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+SIGINT = 2
 SIGKILL = 9
 SIGTERM = 15
 READABLE = 1  # as EPOLLIN
@@ -49,8 +50,18 @@ def pidfd(pid: int) -> int | None:
         return None
 
 
+_is_worker = False
+
+
+def is_worker() -> bool:
+    """Whether this is the process of a worker, or a copy of one: its signals are its manager's to handle."""
+    return _is_worker
+
+
 def settle_signals() -> None:
     """Ctrl-C is the manager's to handle; what the manager blocks or ignores must still end a worker."""
+    global _is_worker
+    _is_worker = True
     signal = __import__("_signal")  # `signal` itself costs 4 ms for its enums
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("SIGTERM", "SIGCHLD"):
@@ -111,16 +122,16 @@ def end_group() -> None:
 
 def lock_alone(descriptor: int) -> bool:
     """Lock an open file for this process, until its descriptor is closed; False when another one has it."""
-    try:
-        import fcntl
-    except ImportError:
+    if sys.platform == "win32":
         import msvcrt
 
         try:
-            getattr(msvcrt, "locking")(descriptor, getattr(msvcrt, "LK_NBLCK"), 1)  # noqa: B009
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

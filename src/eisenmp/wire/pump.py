@@ -88,20 +88,25 @@ class Pump:
             return True
         deadline = None if timeout is None else monotonic() + timeout
         while True:
-            follower: _Follower | None = None
+            follower = _Follower(ready, may_lead)
+            leads = False
             with self._mutex:
+                # it stands in the row before the look: the leader looks at the row after each change, without
+                # the mutex, so that one of the two sees the other
+                self._followers.append(follower)
                 if ready():
+                    self._followers.remove(follower)
                     return True
-                if self._failure is not None:
-                    raise self._failure
-                if self._closed:
+                if self._failure is not None or self._closed:
+                    self._followers.remove(follower)
+                    if self._failure is not None:
+                        raise self._failure
                     return False
                 if may_lead and not self._leading:
+                    self._followers.remove(follower)
+                    leads = True
                     self._lead()
-                else:
-                    follower = _Follower(ready, may_lead)
-                    self._followers.append(follower)
-            if follower is None:
+            if leads:
                 return self._lead_until(ready, deadline)
             try:
                 remaining = -1.0 if deadline is None else max(0.0, deadline - monotonic())
