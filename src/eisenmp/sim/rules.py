@@ -343,4 +343,5 @@ class Rules:
         for slot in emp._crew.slots:
             if slot.over:
                 self._keeping.closed(slot.number)
-        self._keeping.check(emp._ledger, emp._crew.slots)
+        if not emp.dispatcher.stopping:
+            self._keeping.check(emp._ledger, emp._crew.slots)
