@@ -447,6 +447,7 @@ class Mp(Door):
     def _stop_servers(self) -> None:
         """Leaving `with`: what does not wait for chunks is stopped too."""
         with self.dispatcher.lock:
+            self.dispatcher.ends_servers = True
             for slot in self._crew.everyone():
                 self._crew.order_stop(slot)
 
