@@ -33,9 +33,10 @@ def end_workers(crew: Crew, engine: Engine, pump: Pump, grace: float) -> None:
 
 
 def end_idle(dispatcher: Dispatcher, grace: float) -> None:
-    """Chunk workers that were told to leave and hold no chunk are ended after `grace` seconds. Under the lock.
+    """Chunk workers that were told to leave and hold no chunk are ended after `grace` seconds.
 
-    They have nothing to do; a process that is stopped, or whose C code holds the GIL, does not hear the order.
+    They have nothing to do; a process that is stopped, or whose C code holds the GIL, does not hear it.
+    Under the lock.
     """
 
     def insist() -> None:
