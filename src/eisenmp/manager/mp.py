@@ -20,7 +20,7 @@ from .collector import INFO, OUTPUT, PRINT, PROCESS
 from .crew import check_pin
 from .door import Door
 from .drain import Drain
-from .ending import end_workers, join_feeders
+from .ending import end_idle, end_workers, join_feeders
 from .engines import can_fork, make_engine
 from .feed import Feed
 from .legacy import Boxes
@@ -444,6 +444,7 @@ class Mp(Door):
             for slot in self._crew.slots:
                 if slot.is_chunk_worker and slot.ready:
                     self._crew.order_stop(slot)
+            end_idle(dispatcher, self.settings.grace)
 
     def _stop_servers(self) -> None:
         """Leaving `with`: what does not wait for chunks is stopped too."""
