@@ -33,7 +33,7 @@ test: $(VENV)/.test
 
 # All rows of the table of faults; `make test` takes a subset in which every pair of values occurs.
 faults: $(VENV)/.test
-	FAULTS=all $(BIN)/python -m pytest tests/faults
+	FAULTS=all $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal tests/faults
 
 # A minute of random faults; `make chaos SEED=7` repeats one.
 chaos: $(VENV)/.test

@@ -38,7 +38,7 @@ def each(values: Iterator[Any]) -> Answers:
 
 
 def ours(name: str, rows: range, folder: str) -> Answers:
-    settings = {"procs_max": WORKERS, "rows_max": 1, "on_error": "skip"}
+    settings = {"procs_max": WORKERS, "rows_max": 1, "on_error": "skip", "timeout": TIMEOUT}
     variables = {"name": name, "folder": folder}
     with eisenmp.Mp("benchmarks.works.faulty_chunks:rows", variables=variables, **settings) as emp:
         feed = emp.feed(rows)

@@ -30,6 +30,7 @@ OUTSIDE = {KILL: signal.SIGKILL, STOP: signal.SIGSTOP}
 SIGNS = {KILL: "killed by signal 9", STOP: "timeout"}  #: by which a cause of death is known
 ERRORS = {KILL: "WorkerDied", STOP: "ChunkTimeout", RAISE: "WorkerFailed"}
 PACE_STEP = 50  #: rows
+GRACE = 3.0  #: seconds, for workers that were stopped while they had nothing to do
 
 
 class Size(NamedTuple):
@@ -158,7 +159,7 @@ def run(size: Size, folder: str) -> Outcome:
     emp = eisenmp.Mp(
         f"{HERE}/chaos_worker.py:work", procs_max=size.workers, rows_max=size.rows_max,
         start_method=size.method, timeout=size.timeout, on_error="skip",
-        retries={"raise": 1, "death": size.budget, "timeout": size.budget},
+        grace=GRACE, retries={"raise": 1, "death": size.budget, "timeout": size.budget},
         variables={"folder": folder, "plan": tuple(size.plan)},
     )  # fmt: skip
     deaths: list[tuple[int, str]] = []
@@ -240,10 +241,12 @@ def _of_deaths(outcome: Outcome) -> Iterator[str]:
     for pid, cause in died.items():
         if not any(SIGNS[how] in cause for how in struck.get(pid, ())):
             yield f"process {pid} died of {cause!r}; the journal has {sorted(struck.get(pid, ()))}"
+    # who was stopped before it asked for a chunk has none to fail on: it is ended at the end of the job
+    served = {entry.pid for entry in outcome.journal if entry.row is not None}
     yield from (
         f"process {pid} was struck ({sorted(hows)}) and did not die"
         for pid, hows in struck.items()
-        if pid not in died
+        if pid not in died and (pid in served or hows != {STOP})
     )
 
 

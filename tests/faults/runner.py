@@ -16,7 +16,7 @@ from tests.faults.table import GUILTY, ROWS, ROWS_MAX, STANDS_STILL, Row
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
-TIMEOUT = 1.0  #: seconds for a chunk of microseconds, where one may stand still
+TIMEOUT = 2.5  #: seconds for a chunk of microseconds, where one may stand still
 MEMORY_TIMEOUT = (
     5.0  #: seconds: for those who open rows and are no workers, so that nobody looks at their memory
 )

@@ -62,6 +62,7 @@ class Dispatcher:
         self.feeds: dict[int, Feed] = {}  #: that are not over
         self.unseen: dict[int, Feed] = {}  #: that failed, and nobody was told
         self.closing = False  #: no feed will follow
+        self.ends_servers = False  #: whoever comes up now is told to leave, also who waits for no chunks
         self.keeps_books = False  #: there is a ledger on disk
         self.renews = False  #: workers are replaced after a number of chunks
         self.enforcer = Enforcer(self, None, 0.0)

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from ..engine.base import Engine
     from ..wire.pump import Pump
     from .crew import Crew
+    from .dispatcher import Dispatcher
     from .feeder import Feeder
 
 TERM_GRACE = 1.0  #: seconds between SIGTERM and SIGKILL
@@ -29,6 +30,25 @@ def end_workers(crew: Crew, engine: Engine, pump: Pump, grace: float) -> None:
     for slot in list(crew.alive()):
         engine.kill(slot.wid)
     pump.wait_until(gone, KILL_PATIENCE)
+
+
+def end_idle(dispatcher: Dispatcher, grace: float) -> None:
+    """Chunk workers that were told to leave and hold no chunk are ended after `grace` seconds.
+
+    They have nothing to do; a process that is stopped, or whose C code holds the GIL, does not hear it.
+    Under the lock.
+    """
+
+    def insist() -> None:
+        workers = dispatcher.ledger.workers
+        for slot in list(dispatcher.crew.alive()):
+            worker = workers.get(slot.wid)
+            idle = slot.ready and slot.is_chunk_worker and not slot.left
+            if idle and (worker is None or not worker.leases):
+                slot.retired = True
+                dispatcher.engine.kill(slot.wid)
+
+    dispatcher.after(grace, insist)
 
 
 def join_feeders(feeders: list[Feeder]) -> list[Feeder]:

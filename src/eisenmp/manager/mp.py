@@ -20,7 +20,7 @@ from .collector import INFO, OUTPUT, PRINT, PROCESS
 from .crew import check_pin
 from .door import Door
 from .drain import Drain
-from .ending import end_workers, join_feeders
+from .ending import end_idle, end_workers, join_feeders
 from .engines import can_fork, make_engine
 from .feed import Feed
 from .legacy import Boxes
@@ -184,6 +184,7 @@ class Mp(Door):
         self._crew.tools = list(self._tools)
 
     def _open_ledger(self) -> None:
+        told, self._told = self._told, []
         if self.settings.ledger is None:
             return
         from .bookkeeper import Bookkeeper, job_facts
@@ -196,8 +197,8 @@ class Mp(Door):
         keeper.open(job, facts, resume=self.settings.resume)
         self._bookkeeper = keeper
         self.dispatcher.keeps_books = True
-        while self._told:
-            keeper.broadcast(self._told.pop(0))
+        for tools in told:
+            keeper.broadcast(tools)
 
     def _ledger_failed(self, error: EisenmpError) -> None:
         """Nothing more can be recorded: the job ends, with what was done intact."""
@@ -443,10 +444,12 @@ class Mp(Door):
             for slot in self._crew.slots:
                 if slot.is_chunk_worker and slot.ready:
                     self._crew.order_stop(slot)
+            end_idle(dispatcher, self.settings.grace)
 
     def _stop_servers(self) -> None:
         """Leaving `with`: what does not wait for chunks is stopped too."""
         with self.dispatcher.lock:
+            self.dispatcher.ends_servers = True
             for slot in self._crew.everyone():
                 self._crew.order_stop(slot)
 

@@ -67,7 +67,8 @@ class Reception:
         # rows are only known to be rows where the framework calls the worker with them
         self._dispatcher.ledger.budget.cuts = slot.is_chunk_worker
         self._supervisor.heir_ready(slot)
-        if self._supervisor.stopping or (self._dispatcher.closing and slot.is_chunk_worker):
+        ends = self._dispatcher.closing and slot.is_chunk_worker
+        if ends or self._dispatcher.ends_servers or self._supervisor.stopping:
             self._dispatcher.crew.order_stop(slot)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerReady", (slot.number, slot.name, slot.pid))

@@ -72,7 +72,11 @@ class Supervisor:
             slot.restart_reason = f"it was not ready after start_timeout = {self.start_timeout} s"
             slot.dumps_quietly = True
             self._dispatcher.engine.dump(wid)
-            self._dispatcher.after(LAST_WORDS, partial(self._dispatcher.engine.kill, wid))
+            self._dispatcher.after(LAST_WORDS, partial(self._end_start, wid))
+
+    def _end_start(self, wid: int) -> None:
+        if self._dispatcher.crew.find(wid) is not None:
+            self._dispatcher.engine.kill(wid)
 
     def lost(self, wid: int, exit: Exit, events: Iterable[Event] = ()) -> None:
         """A process has ended: settle its books, and replace it if nobody wanted that."""

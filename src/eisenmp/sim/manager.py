@@ -10,6 +10,7 @@ from ..manager.dispatcher import Dispatcher
 from ..manager.feeder import Feeder
 from ..manager.mp import Mp
 from ..manager.parts import Parts
+from ..manager.signals import signals
 from ..manager.supervisor import Supervisor
 from .pump import DrivingPump
 
@@ -183,6 +184,10 @@ class SimMp(Mp):
         self._simulation = simulation
         engine: Any = simulation.engine
         super().__init__("simulated", engine=engine, **settings)
+
+    def _open(self) -> None:
+        super()._open()
+        signals.leave(self)  # Ctrl-C ends a simulation, and is none of its business
 
     def _resolve_sources(self) -> None:
         self._crew.sources = NO_SOURCES

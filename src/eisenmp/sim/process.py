@@ -229,7 +229,8 @@ class Process(Place):
             yield from channel.put_object(queue, dumps([]), timeout=seconds)
         if draws.chance(0.1):
             channel.poll(INPUT)
-        for item in list(channel._cycle):
+        for item in list(channel._cycle) if goes_on else ():
+            # who has been told that it is the end, and raises, would not be told again
             yield from self._point("sent", item)
         return goes_on
 

@@ -167,7 +167,7 @@ class Rules:
             if bool(parcel.feed) is chunks and not is_ended and parcel.queue not in seen:
                 seen.add(parcel.queue)
                 self._deaths[parcel] += 1
-                self._blamed[parcel] += wid not in self._leaving and wid not in self._terminated
+                self._blamed[parcel] += self._is_sure(wid, parcel)
         del self._held[wid]
         self._gets.gone(wid)
         slot = self._simulation.emp._crew.slots[self._slots[wid]]
@@ -175,6 +175,14 @@ class Rules:
             self._keeping.closed(slot.number)
         else:
             self._keeping.died(slot.number, held.values())
+
+    def _is_sure(self, wid: int, parcel: Parcel) -> bool:
+        """Whether the death counts: nobody wanted it, and no other chunk may be at fault."""
+        if wid in self._leaving or wid in self._terminated:
+            return False
+        if self._simulation.emp._ledger.budget.deaths or parcel.flags & m.CAREFUL:
+            return True
+        return sum(other.queue == parcel.queue and other.feed > 0 for other in self._held[wid].values()) < 2
 
     # what the manager says
 
@@ -330,9 +338,8 @@ class Rules:
     def check(self) -> None:
         """The books of the manager agree with what it said, and are bounded."""
         emp = self._simulation.emp
-        check(not self._answers, "a put that is let in is answered", self._answers)
+        if self._answers:
+            raise Violation("a put that is let in is answered", self._answers)
         self._books.check(self._held, self._reminders)
-        for slot in emp._crew.slots:
-            if slot.over:
-                self._keeping.closed(slot.number)
-        self._keeping.check(emp._ledger, emp._crew.slots)
+        if not emp.dispatcher.stopping:
+            self._keeping.check(emp._ledger, emp._crew.slots)
