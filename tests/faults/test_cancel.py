@@ -191,7 +191,8 @@ def test_all(any_method: str) -> None:
         feeds = [job.feed(("heed",), *range(100)) for _ in range(3)]
         job.hear()
         job.emp.cancel()
-        assert [list(feed) for feed in feeds] == [[], [], []]
+        # but for what was done before
+        assert all(feed.is_over and len(list(feed)) < 100 for feed in feeds)
         assert values(job.feed(5)) == [5]
 
 

@@ -12,6 +12,7 @@ from eisenmp.core.stack import top
 from eisenmp.manager import events
 from eisenmp.manager.ending import TERM_GRACE
 from eisenmp.manager.enforcer import SOFT_MOST
+from eisenmp.testing import eventually
 
 from .stage import ACTS, PATIENCE, Stage, failures
 from .test_causes import method
@@ -55,6 +56,9 @@ def test_what_ends_a_worker_and_where_it_was(method: str, way: str, code: int | 
         feed = job.feed((way,))
         late = job.hear()
         job.advance(LIMIT + A_LITTLE)
+        if way in ("hang", "deaf"):
+            # the two signals would come at once
+            eventually(lambda: any(f"in {way}" in slot.stack for slot in job.emp._crew.slots), PATIENCE)
         if code is not None:
             job.advance(SOFT_MOST)
         if code == -9:

@@ -142,7 +142,10 @@ class Placement:
             return
         if look and self._recall(queue, commands):
             return
-        if tell and not any(line.recalls for line in queue.lines.values()):
+        # who holds more than it is busy with may leave, and what it gives back needs somebody
+        if tell and not any(
+            line.recalls or (line.may_hold and len(line.open) > 1) for line in queue.lines.values()
+        ):
             for line in [line for line in queue.demand if line.token_due and line.waits]:
                 line.token_due = False
                 line.sent += 1
