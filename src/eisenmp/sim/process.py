@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation
 
 INPUT = 0  # the wire number of mp_input_q
-FIRST_PID = 1000
+FIRST_PID = 10_000_000  #: more than any real one: whoever took it for real would hit nobody
 
 
 class Process(Place):
