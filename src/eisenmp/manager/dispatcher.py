@@ -88,6 +88,9 @@ class Dispatcher:
             until = max(0.0, self._timers[0][0] - self.clock())
             timeout = until if timeout is None else min(timeout, until)
         events = self.engine.poll(timeout)
+        if self.enforcer.watches:
+            # a worker writes where it is before it lets go of a chunk that took too long
+            events.sort(key=lambda event: not isinstance(event, Log))
         with self.lock:
             for event in events:
                 if isinstance(event, Arrived):
