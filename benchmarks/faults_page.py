@@ -35,9 +35,7 @@ def page(content: dict[str, Any]) -> str:
         lines.append(f"| **{side}** | " + " | ".join(cells) + " |")
     where = content["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items() if name in NAMED)
-    measured = (
-        f"Measured {where['date']} on {where['cpus']} CPUs, {where['system']}, {where['python']}; {versions}."
-    )
+    measured = f"Measured {where['date']} on {where['cpus']} CPUs, {where['system']}, {where['python']};"
     return "\n".join([*lines, NOTES, measured, f"{versions}.", ""])
 
 
