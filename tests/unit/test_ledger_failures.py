@@ -15,6 +15,7 @@ from eisenmp.core.ledger import (
     Later,
     Ledger,
     Parcel,
+    Send,
     Token,
 )
 from tests.unit.ledgers import FEED, LONG, TINY, chunks, objects, of, opened, sent, working
@@ -152,9 +153,8 @@ def test_nobody_is_told_of_the_end_while_something_is_put_off() -> None:
     assert ledger.raised(1, [parcel.lease], "error") == [Later(parcel, PAUSE)]
     assert ledger.feed_ended(0, FEED) == []
     assert asks(ledger, 1) == []
-    assert sent(ledger.due(parcel)) == [(2, parcel)]
-    commands = ledger.done(2, [parcel.lease], LONG)
-    assert commands == [Finish(parcel, [], 2), Token(1, 0)]
+    assert ledger.due(parcel) == [Send(2, parcel), Token(1, 0)]
+    assert ledger.done(2, [parcel.lease], LONG) == [Finish(parcel, [], 2)]
     assert asks(ledger, 2) == [Token(2, 0)]
 
 

@@ -26,6 +26,7 @@ SHORT = 10.0  #: seconds in which the system does not give all its process numbe
 ROUNDS_MAX = 5  #: looks for what was started during the one before
 TICKS = 100  #: in a second, in what Linux tells to programs
 YOUNG = 200.0  #: clock ticks in which a process may still start its program
+KERNEL = [b"2"]  #: the parent of the kernel's own
 LOOKS_MAX = 5  #: further looks at one that shows no environment
 MOMENT = 0.002  #: seconds between them
 PATIENCE = 1.0  #: seconds that a killed process may take to be gone
@@ -90,7 +91,7 @@ class Strays:
                     found.append(Suspect(pid, started))
             elif not environment:
                 now = now or _now()
-                if started > now - YOUNG:
+                if started > now - YOUNG and _stat(pid)[1:2] != KERNEL:
                     young.append(pid)
         return young
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SOFT_MOST = 1.0  #: seconds for a worker that has timed out to end by itself; no more than its timeout was
 SOFT_LEAST = 0.1
+LOOK = 0.05  #: seconds between two looks at a worker that is at another chunk; `grace` may be none
 MARGIN = 0.001  #: seconds: timers may come a little early
 
 
@@ -109,7 +110,7 @@ class Enforcer:
             return
         if self._running(wid)[0] != lease:
             # it is at another one, and passes this one over when it comes to it
-            self._dispatcher.after(self._grace, partial(self._insist, wid, lease, cause))
+            self._dispatcher.after(max(self._grace, LOOK), partial(self._insist, wid, lease, cause))
             return
         slot.restart_reason = cause
         self._dispatcher.ledger.workers[wid].ending = True

@@ -421,7 +421,6 @@ class Feed:
         wanted = []
         for parcel in parcels:
             if parcel.number in self.unwanted:
-                self.unwanted.discard(parcel.number)
                 self.gave_up(parcel, Blame(CANCELLED, "it was cancelled"))
             else:
                 wanted.append(parcel)

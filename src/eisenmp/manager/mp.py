@@ -184,6 +184,7 @@ class Mp(Door):
         self._crew.tools = list(self._tools)
 
     def _open_ledger(self) -> None:
+        told, self._told = self._told, []
         if self.settings.ledger is None:
             return
         from .bookkeeper import Bookkeeper, job_facts
@@ -196,8 +197,8 @@ class Mp(Door):
         keeper.open(job, facts, resume=self.settings.resume)
         self._bookkeeper = keeper
         self.dispatcher.keeps_books = True
-        while self._told:
-            keeper.broadcast(self._told.pop(0))
+        for tools in told:
+            keeper.broadcast(tools)
 
     def _ledger_failed(self, error: EisenmpError) -> None:
         """Nothing more can be recorded: the job ends, with what was done intact."""

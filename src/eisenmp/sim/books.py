@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..core.credit import CREDIT_MAX
 from ..manager.feeder import BATCH_MAX
-from .violation import check
+from .violation import Violation, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..core.ledger import Parcel, Queue
+    from ..core.ledger import Parcel, Queue, Worker
     from ..manager.feed import Feed
     from .simulation import Simulation
 
@@ -23,39 +23,51 @@ class Books:
 
     def check(self, given: Mapping[int, dict[int, Parcel]], reminders: Mapping[int, int]) -> None:
         """`given`: what each worker was given and has not answered for, by lease."""
+        # what holds is not worth a call here: this is looked at after every step of every run
         emp = self._simulation.emp
-        ledger, crew = emp._ledger, emp._crew
-        for wid, worker in ledger.workers.items():
-            check(crew.find(wid) is not None, "leases only with the living", f"worker {wid}")
-            check(worker.leases == given.get(wid), "each lease is written down", f"worker {wid}")
-        check(len(crew._by_wid) == len(ledger.workers), "each process is written down", list(crew._by_wid))
+        ledger, by_wid = emp._ledger, emp._crew._by_wid
+        workers = ledger.workers
+        for wid, worker in workers.items():
+            if wid not in by_wid:
+                raise Violation("leases only with the living", f"worker {wid}")
+            if worker.leases != given.get(wid):
+                raise Violation("each lease is written down", f"worker {wid}")
+        if len(by_wid) != len(workers):
+            raise Violation("each process is written down", list(by_wid))
         for wid in emp.dispatcher._pending:
-            check(wid in ledger.workers, "nothing waits for the dead", f"worker {wid}")
-        for index, queue in ledger.queues.items():
+            check(wid in workers, "nothing waits for the dead", f"worker {wid}")
+        for queue in ledger.queues.values():
             if queue.lines or queue.waiting:
-                for wid in queue.lines:
-                    check(wid in ledger.workers, "leases only with the living", f"worker {wid}")
-                self._check_queue(queue)
-                check(not queue.reminding or reminders[index] > 0, "a reminder is on its way", index)
+                self._check_queue(queue, workers)
+                if queue.reminding and not reminders[queue.index] > 0:
+                    raise Violation("a reminder is on its way", queue.index)
         for feed in emp.dispatcher.feeds.values():
             self._check_feed(feed)
 
-    def _check_queue(self, queue: Queue) -> None:
+    def _check_queue(self, queue: Queue, workers: Mapping[int, Worker]) -> None:
         held = waits = credit = surplus = 0
-        for line in queue.lines.values():
-            count = len(line.open)
-            held += count
-            surplus += count - 1 if count else 0
+        for wid, line in queue.lines.items():
+            if wid not in workers:
+                raise Violation("leases only with the living", f"worker {wid}")
+            if line.open:
+                count = len(line.open)
+                held += count
+                surplus += count - 1
             if line.sent < line.wanted and not line.worker.paused:
                 waits += 1
-                check(line.in_demand, "no get is forgotten", f"worker {line.worker.wid}")
+                if not line.in_demand:
+                    raise Violation("no get is forgotten", f"worker {wid}")
             if line.known:
                 credit += line.credit.ahead
         index = queue.index
-        check(queue.in_flight == held, "count of leases", index)
-        check(queue.surplus == surplus, "count of surplus", index)
-        check(queue.credit == credit, "count of credit", index)
-        check(not queue.puts or queue.full, "no put waits while there is room", index)
+        if queue.in_flight != held:
+            raise Violation("count of leases", index)
+        if queue.surplus != surplus:
+            raise Violation("count of surplus", index)
+        if queue.credit != credit:
+            raise Violation("count of credit", index)
+        if queue.puts and not queue.full:
+            raise Violation("no put waits while there is room", index)
         if queue.waiting:
             check(not waits, "nobody waits while parcels do", index)
             self._check_waiting(queue)
@@ -73,9 +85,11 @@ class Books:
 
     @staticmethod
     def _check_feed(feed: Feed) -> None:
-        check(len(feed.inflow) <= BATCH_MAX, "memory is bounded", f"{len(feed.inflow)} chunks flow in")
+        if len(feed.inflow) > BATCH_MAX:
+            raise Violation("memory is bounded", f"{len(feed.inflow)} chunks flow in")
         results = feed._results
         if results.kept:
             waiting = len(results._ready) + len(results._early)
             bound = (CREDIT_MAX + 2) * len(feed._dispatcher.crew.slots) + 1
-            check(waiting <= bound, "memory is bounded", f"{waiting} results wait")
+            if waiting > bound:
+                raise Violation("memory is bounded", f"{waiting} results wait")

@@ -55,5 +55,9 @@ class Keeping:
 
     def check(self, ledger: Ledger, slots: list[Slot]) -> None:
         """Nothing is kept for a slot that will have no worker."""
+        if not self._kept and not ledger._placement._kept:
+            return
+        for key in [key for key in self._kept if slots[key[0]].over]:
+            del self._kept[key]
         for slot, _ in ledger._placement._kept:
             check(slot < len(slots) and not slots[slot].over, "kept for its slot", f"slot {slot} is closed")

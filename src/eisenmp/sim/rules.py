@@ -338,10 +338,8 @@ class Rules:
     def check(self) -> None:
         """The books of the manager agree with what it said, and are bounded."""
         emp = self._simulation.emp
-        check(not self._answers, "a put that is let in is answered", self._answers)
+        if self._answers:
+            raise Violation("a put that is let in is answered", self._answers)
         self._books.check(self._held, self._reminders)
-        for slot in emp._crew.slots:
-            if slot.over:
-                self._keeping.closed(slot.number)
         if not emp.dispatcher.stopping:
             self._keeping.check(emp._ledger, emp._crew.slots)
