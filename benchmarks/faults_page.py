@@ -35,9 +35,7 @@ def page(content: dict[str, Any]) -> str:
         lines.append(f"| **{side}** | " + " | ".join(cells) + " |")
     where = content["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items() if name in NAMED)
-    measured = (
-        f"Measured {where['date']} on {where['cpus']} CPUs, {where['system']}, {where['python']}; {versions}."
-    )
+    measured = f"Measured {where['date']} on {where['cpus']} CPUs, {where['system']}, {where['python']};"
     return "\n".join([*lines, NOTES, measured, f"{versions}.", ""])
 
 
@@ -54,7 +52,10 @@ def words(outcome: dict[str, Any]) -> str:
     if ended:
         parts.append(f"all gone after {outcome['seconds']:.2f} s")
     else:
-        count = outcome["left"]
-        what = "then hangs" if items is not None else "never gone"
-        parts.append(f"{what}: {count} process{'es' * (count != 1)} ended after {outcome['limit']:g} s")
+        count = f"{outcome['left']} process{'es' * (outcome['left'] != 1)}"
+        limit = f"{outcome['limit']:g} s"
+        if items is None:
+            parts.append(f"{count} still there after {limit}")
+        else:
+            parts.append(f"then hangs ({count} ended after {limit})")
     return "; ".join(parts)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import eisenmp
 from eisenmp.manager import events
 from tests.faults.striker import RUNS, SPARED, STRIKES, VARIABLE, Fault, Guilty, Tool, noted
-from tests.faults.table import GUILTY, ROWS, ROWS_MAX, STANDS_STILL, Row
+from tests.faults.table import BEFORE_READY, GUILTY, ROWS, ROWS_MAX, STANDS_STILL, Row
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -54,7 +54,7 @@ def settings(row: Row, folder: str) -> dict[str, Any]:
         else {"raise": 0, "death": 0, "timeout": 0},
         "variables": {"folder": folder, "first": row.where == "first chunk"},
     }
-    if row.how in STANDS_STILL or (row.how == "memory" and row.in_zygote):
+    if row.place in BEFORE_READY and (row.how in STANDS_STILL or (row.how == "memory" and row.in_zygote)):
         chosen["start_timeout"] = START_TIMEOUT[row.once]
     if row.how in STANDS_STILL:
         chosen["timeout"] = TIMEOUT

@@ -122,7 +122,7 @@ class Expected(NamedTuple):
     cause: str = ""  #: a pattern for the cause of each death and of each Failure
     strikes: tuple[int, int] = (1, 1)  #: how often it strikes
     deaths: bool = False  #: each strike is the end of a process, and told as such
-    cutters: int = 0  #: processes that are no workers and were struck: nobody is told of their end
+    others: int = 0  #: processes that are no workers and were struck: nobody is told, if they end of it
     requeued: bool = False  #: who was struck is tried again, with success
     exit_code: int = 0  #: of processes that were struck when they left
 
@@ -201,11 +201,11 @@ def _with_a_chunk(row: Row) -> Expected:
     if row.where == "unpickling":
         return Expected(
             kept=frozenset(ROWS) - set(row.chunk), given_up=(row.chunk,), failure=failure, cause=cause,
-            deaths=True, strikes=(2, 3), cutters=1,
+            deaths=True, strikes=(2, 3), others=1,
         )  # fmt: skip
     return Expected(
         kept=others, given_up=((GUILTY[row.where],),), failure=failure, cause=cause, deaths=True,
-        strikes=(2, 6),
+        strikes=(2, 6), others=int(row.caught_in_zygote),
     )  # fmt: skip
 
 

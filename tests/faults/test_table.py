@@ -59,7 +59,7 @@ def test_row(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert dead <= set(outcome.strikes), outcome
     else:
         assert dead <= set(outcome.strikes), outcome
-        assert len(set(outcome.strikes) - dead) == follows.cutters, outcome
+        assert len(set(outcome.strikes) - dead) == follows.others, outcome
     for _, cause in outcome.deaths:
         assert re.search(follows.cause, cause), outcome
     # requeued: begun once for each death, and once more with success

@@ -167,7 +167,7 @@ class Audit:
         if over:
             del self.place[parcel]
             self._must_fail[parcel] = wid
-        elif self.delays:
+        elif self.delays and not parcel.flags & m.LISTED:
             self.place[parcel] = "delayed"
             self._must_wait.add(parcel)
         else:
@@ -281,7 +281,7 @@ class Audit:
         elif count > least:
             del self.place[parcel]
             self._must_fail[parcel] = wid
-        elif self.delays:
+        elif self.delays and not parcel.flags & m.LISTED:
             self.place[parcel] = "delayed"
             self._must_wait.add(parcel)
         else:

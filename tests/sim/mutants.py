@@ -12,6 +12,7 @@ from eisenmp.core.messages import Message
 from eisenmp.engine.base import Exit
 from eisenmp.manager.cause import Blame
 from eisenmp.manager.crew import Slot
+from eisenmp.manager.cutting import Cutter
 from eisenmp.manager.dispatcher import Dispatcher
 from eisenmp.manager.enforcer import Enforcer
 from eisenmp.manager.feed import Feed
@@ -300,7 +301,7 @@ def forgets_a_later_attempt(original: Any) -> Any:
     return nothing
 
 
-@mutant(Dispatcher, "_cut")
+@mutant(Cutter, "cut")
 def forgets_what_is_to_be_cut(original: Any) -> Any:
     return nothing
 

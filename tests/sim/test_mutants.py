@@ -26,6 +26,7 @@ def rule_broken(ledger: Callable[..., Ledger] = Ledger) -> str:
     pytest.fail(f"not found by {SEEDS_MAX} seeds")
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_manager_with_a_defect_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = MUTANTS[name]
@@ -34,6 +35,7 @@ def test_a_manager_with_a_defect_is_found(name: str, monkeypatch: pytest.MonkeyP
     assert rule_broken()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("ledger", LEDGERS, ids=lambda ledger: ledger.__name__)
 def test_a_ledger_with_a_defect_is_found(ledger: type[Ledger]) -> None:
     assert rule_broken(ledger)

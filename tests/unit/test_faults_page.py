@@ -27,6 +27,6 @@ def test_the_words_follow_the_figures() -> None:
     assert words(outcome) == "**999 of 1,000**, Broken; all gone after 1.23 s"
     assert words({**outcome, "done": 7}) == "7 of 1,000, Broken; all gone after 1.23 s"
     hangs = {**outcome, "error": "", "seconds": None, "left": 1}
-    assert words(hangs) == "999 of 1,000; then hangs: 1 process ended after 9 s"
-    assert words({**hangs, "items": None, "left": 3}) == "never gone: 3 processes ended after 9 s"
+    assert words(hangs) == "999 of 1,000; then hangs (1 process ended after 9 s)"
+    assert words({**hangs, "items": None, "left": 3}) == "3 processes still there after 9 s"
     assert words({**outcome, "items": None}) == "all gone after 1.23 s"

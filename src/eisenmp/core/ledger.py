@@ -12,7 +12,7 @@ from collections import deque
 
 from .failing import AGAIN, CANCELLED, CUT, DIED, OVER, RAISED, Budget, cut_points
 from .lines import Expiry, Line, Queue, Worker
-from .messages import CAREFUL
+from .messages import CAREFUL, LISTED
 from .parcel import Accept, Command, Cut, Finish, GiveUp, Later, Parcel, Recall, Remind, Send, Token
 from .placement import Placement
 
@@ -377,9 +377,11 @@ class Ledger:
 
     def _again(self, parcel: Parcel, commands: list[Command]) -> bool:
         """The chunk will be tried again, after a while; True when it goes back at once."""
-        # objects keep their order: they wait for the next worker anyway
+        # objects keep their order; and a worker of 1.0 leaves at the STOP row in the last list of its feeder:
+        # nothing may come behind that one
+        ordered = not parcel.feed or parcel.flags & LISTED
         failures = parcel.raises + parcel.deaths + parcel.timeouts
-        seconds = self.delay(failures) if parcel.feed else 0.0
+        seconds = 0.0 if ordered else self.delay(failures)
         if seconds <= 0:
             return True
         self.queues[parcel.queue].delayed[parcel] = None

@@ -231,11 +231,10 @@ class Supervisor:
 
     def _relieve(self, slot: Slot) -> None:
         """Nobody follows a worker that is not called again: its threads may keep its process up for long."""
-        if (
-            not slot.alive
-            or self._dispatcher.crew.slots[slot.number] is not slot
-            or not self._may_succeed(slot)
-        ):
+        # by now another process may be in it, or it may be nobody's
+        if not (slot.alive and slot.handed_over and slot in self._dispatcher.crew.slots):
+            return
+        if not self._may_succeed(slot):
             return
         if self._start_heir(slot):
             self._promote_heir(slot)

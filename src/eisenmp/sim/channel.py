@@ -159,6 +159,7 @@ class SimChannel(Channel):
 
     def _await_answer(self, request: int, timeout: float | None, *, until_stop: bool = False) -> Waits:
         self.flush()
+        yield from self._process.point("asked")
         answers = self._answers
 
         def ready() -> bool:

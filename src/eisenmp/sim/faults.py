@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .channel import Waits
     from .process import Process
 
-#: before its modules are loaded; with a chunk in hand; with its outputs sent; behind a cycle; at its end
-POINTS = ("load", "taken", "sent", "ended", "leave")
+#: before its modules are loaded; with a chunk in hand; with its outputs sent; with a question or a put
+#: under way; behind a cycle; at its end
+POINTS = ("load", "taken", "sent", "asked", "ended", "leave")
 EVERYWHERE = POINTS
 RUNNING = ("taken", "sent")
 

@@ -60,4 +60,6 @@ class Keeping:
         for key in [key for key in self._kept if slots[key[0]].over]:
             del self._kept[key]
         for slot, _ in ledger._placement._kept:
-            check(slot < len(slots) and not slots[slot].over, "kept for its slot", f"slot {slot} is closed")
+            # one whose start was refused is closed when its next start would be due
+            is_open = slot < len(slots) and (not slots[slot].over or slots[slot].start_failures)
+            check(is_open, "kept for its slot", f"slot {slot} is closed")

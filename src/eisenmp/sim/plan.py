@@ -70,7 +70,7 @@ class Plan:
         self.faults = draws.pick((0, 0, 1, 2, 4, 8))  #: that strike at most
         self.fault_share = draws.pick((0.02, 0.1, 0.3))
         self.refusals = draws.pick((0.0, 0.0, 0.1, 0.6))
-        self.load_failures = 0.002
+        self.load_failures = 0.1 if draws.chance(0.05) else 0.0
         self.feeds = [
             FeedPlan(f"feed {number}", draws, self.kind, self.chunk_seconds)
             for number in range(1, draws.pick((1, 1, 1, 2, 2, 3)) + 1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation
 
 INPUT = 0  # the wire number of mp_input_q
-FIRST_PID = 1000
+FIRST_PID = 10_000_000  #: more than any real one: whoever took it for real would hit nobody
 
 
 class Process(Place):
@@ -125,7 +125,7 @@ class Process(Place):
 
     def _run(self) -> Waits:
         channel = self.channel
-        yield from self._point("load")
+        yield from self.point("load")
         if self.simulation.plan.load_fails(self.simulation.draws):
             channel.post(Message(m.FAILED_START, body=dumps(("cannot be loaded", "", None, None))))
             channel.flush()
@@ -141,7 +141,7 @@ class Process(Place):
         channel.post(Message(m.LEFT, a=why))
         channel.flush()
         self.simulation.log(self.name, "leaves")
-        yield from self._point("leave")
+        yield from self.point("leave")
         if self.simulation.plan.has_mates:
             yield lambda: channel.stopping  # its thread keeps it up
         yield self.simulation.latency()
@@ -169,7 +169,7 @@ class Process(Place):
                 continue
             self.simulation.rules.cycle_ended(self, self.leases, self.sent)
             channel.end_cycle(not busy or channel.is_full)
-            yield from self._point("ended")
+            yield from self.point("ended")
             if not busy:
                 break
 
@@ -193,7 +193,7 @@ class Process(Place):
         yield from self._work(item)
         if self.simulation.draws.chance(0.9):
             self._output(item)
-        yield from self._point("sent", item)
+        yield from self.point("sent", item)
         return True
 
     def _free_cycle(self) -> Waits:
@@ -231,7 +231,7 @@ class Process(Place):
             channel.poll(INPUT)
         for item in list(channel._cycle) if goes_on else ():
             # who has been told that it is the end, and raises, would not be told again
-            yield from self._point("sent", item)
+            yield from self.point("sent", item)
         return goes_on
 
     def _work(self, item: Item) -> Waits:
@@ -239,7 +239,7 @@ class Process(Place):
         rows = loads(item.body)
         if simulation.trace is not None:
             simulation.log(self.name, f"works on {simulation.rules.name(item)}")
-        yield from self._point("taken", item, rows if item.feed else ())
+        yield from self.point("taken", item, rows if item.feed else ())
         simulation.rules.check_rows(item, rows)
         seconds = simulation.plan.work_time(simulation.draws)
         if simulation.draws.chance(0.5):
@@ -257,7 +257,7 @@ class Process(Place):
         content = (item.number, item.lease, count)
         self.channel.output(item.lease, ["header", content] if flags else content, flags)
 
-    def _point(self, where: str, item: Item | None = None, rows: Iterable[int] = ()) -> Waits:
+    def point(self, where: str, item: Item | None = None, rows: Iterable[int] = ()) -> Waits:
         """Here a fault may strike."""
         fault = self.simulation.fault_at(where, item, rows)
         if fault is not None:

@@ -206,6 +206,8 @@ class Rules:
         check(wid not in self._settled, "no command to the dead", f"worker {wid}")
         if number == SIGTERM:
             self._terminated.add(wid)
+            is_told = wid in self._leaving or not self._simulation.emp.dispatcher.stopping
+            check(is_told, "all are told to stop", f"worker {wid}")
 
     def command(self, command: Command) -> None:
         """The ledger has given this command, and the dispatcher is about to do it."""
