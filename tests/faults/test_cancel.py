@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,10 +102,12 @@ def test_a_ticket_that_runs_and_does_not(method: str, way: str, code: int) -> No
         assert {process.pid for process in job.emp.proc_list} & pids == pids - {pid}
 
 
-def test_a_worker_is_not_ended_for_a_chunk_that_it_has_not_begun(any_method: str) -> None:
+def test_a_worker_is_not_ended_for_a_chunk_that_it_has_not_begun(any_method: str, tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
     with stage(any_method) as job:
         job.warm_up()
-        feed = job.feed(("gate",), 1, 2)
+        ahead = ("fail", 0, str(noted))
+        feed = job.feed(("gate",), ahead, 2)
         pid = job.hear()
         # the first is at the gate, the next one is in its inbox
         job.sent(3)
@@ -113,7 +116,8 @@ def test_a_worker_is_not_ended_for_a_chunk_that_it_has_not_begun(any_method: str
             job.advance(GRACE + TERM_GRACE + A_LITTLE)
         job.let_through()
         assert values(feed) == [pid, 2]
-        assert failures(feed) == [(1, [1], "EisenmpError")]
+        assert failures(feed) == [(1, [ahead], "EisenmpError")]
+        assert not noted.exists()
         assert job.of(events.WorkerDied) == []
 
 
