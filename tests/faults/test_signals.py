@@ -308,7 +308,9 @@ def test_several_managers_are_drained_together(tmp_path: Path) -> None:
         started.until("draining", count=2)
         started.open_gate()
         assert started.end() == -signal.SIGINT
-    assert started.values("got") == started.values("running") == [0, 0]
+    # what was sent ahead may have begun before it was called back
+    assert sorted(started.values("got")) == sorted(started.values("running"))
+    assert started.values("got").count(0) == 2
 
 
 def test_a_generator_that_blocks_is_left_behind(tmp_path: Path) -> None:

@@ -54,6 +54,15 @@ class Ledger:
     def tokens(self, tokens: bool) -> None:
         self._placement.tokens = tokens
 
+    @property
+    def patient(self) -> bool:
+        """Whether they are told only when all wait: workers may leave, and give back what they have."""
+        return self._placement.patient
+
+    @patient.setter
+    def patient(self, patient: bool) -> None:
+        self._placement.patient = patient
+
     # what is put in
 
     def queue_made(self, index: int, maxsize: int) -> None:

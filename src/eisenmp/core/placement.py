@@ -19,6 +19,7 @@ class Placement:
     """Gives out what waits. Numbers the leases, and keeps what belongs to the next worker of a slot."""
 
     def __init__(self) -> None:
+        self.patient = False  #: workers may leave with chunks in hand: others are told when all wait
         self.tokens = True  #: False: nobody is told that the feeders have ended
         self._lease = 0
         self._kept: dict[tuple[int, int], deque[Parcel]] = {}  # (slot, queue): objects, never empty
@@ -141,6 +142,8 @@ class Placement:
         if not (look or tell) or not queue.starving:
             return
         if look and self._recall(queue, commands):
+            return
+        if self.patient and any(line.open and not line.waits for line in queue.lines.values()):
             return
         # who holds more than it is busy with may leave, and what it gives back needs somebody
         if tell and not any(

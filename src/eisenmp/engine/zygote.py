@@ -178,6 +178,13 @@ class Zygote(LocalWorker):
         if self.sentinel >= 0:
             engine.poller.add(self.sentinel, self.on_exit)
 
+    def terminate(self) -> None:
+        self.signal_group(platform.SIGTERM)
+
+    def kill(self) -> None:
+        # what is below are the workers, which live on
+        self.signal_group(platform.SIGKILL)
+
     def suits(self, launch: Launch) -> bool:
         """Whether what was imported here, under this environment, is what the worker is to have."""
         return self._warm == launch.warm and self._environment == launch.environment

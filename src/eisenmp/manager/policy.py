@@ -32,5 +32,6 @@ def apply_policy(settings: Settings, dispatcher: Dispatcher, contract: str) -> N
         dispatcher.cutter.patience = settings.timeout
     chunks = settings.chunks_max
     dispatcher.renews = chunks is not None
+    ledger.patient = chunks is not None or settings.memory_max is not None
     dispatcher.supervisor.heir_after = 0 if chunks is None else max(1, chunks - max(1, chunks // EARLY))
     dispatcher.supervisor.start_timeout = settings.start_timeout
