@@ -324,7 +324,6 @@ class Door:
     def _print_down(self) -> None:
         self._print_findings_now()
         print("\tProcesses are down.", flush=True)
-        result_ended(self.e_utilsResult)
 
     def _door_ended(self) -> None:
         self.all_threads_stop = True
