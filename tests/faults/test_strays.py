@@ -48,11 +48,17 @@ WORKER = """
 
     def copy():
         '''A copy of this process, which starts no program.'''
+        read, write = os.pipe()
         pid = os.fork()
         if not pid:
             os.setsid()
+            os.write(write, b"1")
             threading.Event().wait()
             os._exit(0)
+        # else it may still be in the group of its worker when that is killed
+        os.read(read, 1)
+        os.close(read)
+        os.close(write)
         return pid
 
     def bare():

@@ -60,7 +60,7 @@ def copies(descriptors: Sequence[int]) -> tuple[int, ...]:
 class Line:
     """The manager's end of the stream to a zygote: never blocks; a message may carry descriptors."""
 
-    def __init__(self, socket: Socket, poller: Poller, token: object) -> None:
+    def __init__(self, socket: Socket, poller: Poller) -> None:
         socket.setblocking(False)
         self.ended = False  #: nothing more comes
         self._socket = socket
@@ -70,7 +70,10 @@ class Line:
         self._lock = threading.Lock()
         self._unsent: deque[tuple[memoryview, tuple[int, ...]]] = deque()
         self._waiting = False
-        poller.add(socket.fileno(), token)
+
+    def watch(self, token: object) -> None:
+        """Take part in the loop, which another thread may run at this moment."""
+        self._poller.add(self._socket.fileno(), token)
 
     def send(self, messages: Sequence[Message], carried: Sequence[int] = ()) -> None:
         """Send; the first message brings copies of `carried`, which stay the caller's."""
@@ -172,7 +175,8 @@ class Zygote(LocalWorker):
         socket = engine.connect(self, lambda ends: process.spawn(own, ends, "zygote"))
         sentinel = platform.pidfd(self.pid)
         self.sentinel = -1 if sentinel is None else sentinel
-        self.line = Line(socket, engine.poller, self.on_line)
+        self.line = Line(socket, engine.poller)
+        self.line.watch(self.on_line)
         self.line.send([Message(m.START, body=launch.warm)])
         engine.poller.add(self.output, self.on_output)
         if self.sentinel >= 0:
