@@ -23,7 +23,6 @@ NAMES = (
     "idle",
     "recovery",
     "books",
-    "books",
     "ledger",
     "orphans",
     "bruteforce",
