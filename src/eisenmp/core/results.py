@@ -34,6 +34,10 @@ class Failure(NamedTuple):
     stack: str = ""
 
 
+class Run(list["Any"]):
+    """The outputs of consecutive tickets, one each."""
+
+
 class Results:
     """Takes what finishes under its number and gives it out once.
 
@@ -77,6 +81,25 @@ class Results:
             self._ready.append((number, outputs))
         return True
 
+    def add_all(self, first: int, outputs: list[Any]) -> bool:
+        """Consecutive chunks are done, with one output each; False, and no change, if one was finished."""
+        end = first + len(outputs)
+        if first < self._seen_below or not self._finished.isdisjoint(range(first, end)):
+            return False
+        self.finished += len(outputs)
+        if first == self._seen_below:
+            self._watermark(end)
+        else:
+            self._finished.update(range(first, end))
+        if not self.kept:
+            self._passed += len(outputs)
+        elif self.ordered:
+            self._early[first] = Run(outputs)
+            self._advance()
+        else:
+            self._ready.append((first, Run(outputs)))
+        return True
+
     def fail(self, number: int) -> bool:
         """A chunk is given up; False when that number was finished before."""
         if not self._finish(number):
@@ -105,7 +128,8 @@ class Results:
     def open_window(self) -> None:
         """Nobody iterates: drop what waits and whatever comes."""
         self.kept = False
-        self._passed += len(self._ready) + sum(1 for value in self._early.values() if value is not _SKIPPED)
+        self._passed += sum(_tickets(outputs) for _, outputs in self._ready)
+        self._passed += sum(_tickets(outputs) for outputs in self._early.values())
         self._ready.clear()
         self._early.clear()
 
@@ -118,10 +142,18 @@ class Results:
         return bool(self._ready)
 
     def pop(self) -> tuple[int, Any]:
-        """The next (number, outputs); raises IndexError when none is ready."""
+        """The next (number, outputs); raises IndexError when none is ready.
+
+        The outputs of a Run, of this number and those that follow, are given out one by one: `gave` each.
+        """
         entry = self._ready.popleft()
-        self._popped += 1
+        if entry[1].__class__ is not Run:
+            self._popped += 1
         return entry
+
+    def gave(self) -> None:
+        """Another output of the Run was given out."""
+        self._popped += 1
 
     def close_gaps(self) -> None:
         """What is missing will not come: give out what was held back for it, in order."""
@@ -137,12 +169,7 @@ class Results:
             return False
         self.finished += 1
         if number == self._seen_below:
-            number += 1
-            finished = self._finished
-            while number in finished:
-                finished.remove(number)
-                number += 1
-            self._seen_below = number
+            self._watermark(number + 1)
         else:
             self._finished.add(number)
         return True
@@ -153,7 +180,25 @@ class Results:
             outputs = early.pop(self._order_next)
             if outputs is not _SKIPPED:
                 self._ready.append((self._order_next, outputs))
+                if outputs.__class__ is Run:
+                    self._order_next += len(outputs)
+                    continue
             self._order_next += 1
+
+    def _watermark(self, number: int) -> None:
+        """All below the number are finished, and perhaps some from there on."""
+        finished = self._finished
+        while number in finished:
+            finished.remove(number)
+            number += 1
+        self._seen_below = number
+
+
+def _tickets(outputs: Any) -> int:
+    """How many tickets wait to be given out with these outputs."""
+    if outputs.__class__ is Run:
+        return len(outputs)
+    return int(outputs is not _SKIPPED)
 
 
 _SKIPPED = object()
