@@ -33,21 +33,26 @@ class Cgroup:
     def __init__(self, path: str) -> None:
         """Make it. Raises OSError where that may not be."""
         self.path = path
-        self._guardian: Guardian | None = None
-        os.mkdir(path)
+        # its pipe is there before anything else: a copy of the program must know it, whenever it is made
+        self._guardian = Guardian()
         try:
-            #: a process that writes 0 to it is in it
-            self.entrance = process.high(os.open(f"{path}/cgroup.procs", os.O_WRONLY))
+            os.mkdir(path)
+            try:
+                #: a process that writes 0 to it is in it
+                self.entrance = process.high(os.open(f"{path}/cgroup.procs", os.O_WRONLY))
+            except OSError:
+                os.rmdir(path)
+                raise
         except OSError:
-            os.rmdir(path)
+            self._guardian.abandon()
             raise
 
     def guard(self, events: list[Any]) -> None:
         """Have its processes ended after this one, however that ends; the loop has nothing to hear of it."""
         try:
-            self._guardian = Guardian(self.path)
+            self._guardian.start(self.path)
         except (OSError, NotImplementedError):
-            self._guardian = None  # there is no /bin/sh, or no room for it: as where there is no cgroup
+            return  # there is no /bin/sh, or no room for it: as where there is no cgroup
 
     def close(self) -> bool:
         """End all that is in it, and remove it. False when something may have been started outside of it."""
@@ -57,14 +62,12 @@ class Cgroup:
             return self._remove() and known
         finally:
             os.close(self.entrance)
-            if self._guardian is not None:
-                self._guardian.dismiss()
+            self._guardian.dismiss()
 
     def abandon(self) -> None:
         """In a copy of the program made by os.fork(): let go of the descriptors."""
         os.close(self.entrance)
-        if self._guardian is not None:
-            self._guardian.abandon()
+        self._guardian.abandon()
 
     def _kill(self) -> None:
         try:

@@ -41,20 +41,21 @@ done
 class Guardian:
     """The one of a manager."""
 
-    _life_line: int
-    _pid: int
-    _started: float
+    def __init__(self) -> None:
+        self._theirs, self._life_line = os.pipe()
+        self._pid = 0
+        self._started = 0.0
 
-    def __init__(self, cgroup: str) -> None:
+    def start(self, cgroup: str) -> None:
         """Start it. Raises OSError or NotImplementedError where that cannot be."""
         if sys.platform == "win32":
             raise OSError("there are no cgroups on Windows")
         signals = __import__("_signal")
-        theirs, self._life_line = os.pipe()
-        theirs, nothing = process.high(theirs), process.high(os.open(os.devnull, os.O_RDWR))
+        self._theirs = process.high(self._theirs)
+        nothing = process.high(os.open(os.devnull, os.O_RDWR))
         actions: list[tuple[int, ...]] = [
             (os.POSIX_SPAWN_DUP2, descriptor, number)
-            for number, descriptor in enumerate((theirs, nothing, nothing))
+            for number, descriptor in enumerate((self._theirs, nothing, nothing))
         ]
         actions += [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable()]
         try:
@@ -67,22 +68,20 @@ class Guardian:
                 setsigmask=signals.valid_signals() - {signals.SIGCHLD},
                 setsigdef=(signals.SIGCHLD,),
             )
-        except BaseException:
-            os.close(self._life_line)
-            raise
         finally:
-            os.close(theirs)
             os.close(nothing)
         self._started = started_at(self._pid)
 
     def dismiss(self) -> None:
         """End it: what it is for is done."""
-        end([Suspect(self._pid, self._started)])
-        process.exit_code(self._pid, wait=True)
-        os.close(self._life_line)
+        if self._pid:
+            end([Suspect(self._pid, self._started)])
+            process.exit_code(self._pid, wait=True)
+        self.abandon()
 
     def abandon(self) -> None:
         """In a copy of the program made by os.fork(): it must not be this copy that it waits for."""
+        os.close(self._theirs)
         os.close(self._life_line)
 
 
