@@ -184,7 +184,7 @@ class Ledger:
             if lease in worker.expired:
                 self._late(worker, lease, parcel, commands)
             elif parcel.feed:
-                commands.append(Finish(parcel, outputs, wid))
+                commands.append(Finish(parcel, outputs, wid, seconds / len(closed)))
         for line in lines:
             line.measured(seconds)
             line.make_room()
@@ -210,7 +210,7 @@ class Ledger:
         queue = line.queue
         commands: list[Command] = []
         if parcel.feed:
-            commands.append(tuple.__new__(Finish, (parcel, outputs, wid)))
+            commands.append(tuple.__new__(Finish, (parcel, outputs, wid, seconds)))
         if queue.waiting or queue.demand or queue.puts:
             commands += self._place(queue)
         return commands

@@ -55,8 +55,8 @@ class Queue:
     """What waits in the manager, and who wants it."""
 
     __slots__ = (
-        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "maxsize", "puts",
-        "looks", "reminding", "roomy", "surplus", "waiting",
+        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "looks", "maxsize",
+        "puts", "reminding", "roomy", "surplus", "waiting",
     )  # fmt: skip
 
     def __init__(self, index: int, maxsize: int) -> None:

@@ -151,6 +151,7 @@ class Finish(NamedTuple):
     parcel: Parcel
     outputs: list[Any]
     wid: int
+    seconds: float = -1.0  #: that it took; negative where nobody knows
 
 
 class GiveUp(NamedTuple):

@@ -113,6 +113,8 @@ class Dispatcher:
             for feed in list(self.feeds.values()):
                 if feed.inflow:
                     self.take_in(feed)
+                if feed.gathering is not None:
+                    feed.gathering.look()
             if self._pending:
                 self.settle()
             if self.drain is not None:
@@ -306,7 +308,7 @@ class Dispatcher:
             slot = self.slot_number(command.wid)
             rows = parcel.rows if parcel.piece else feed.rows_of(parcel.number)
             self.emit("ChunkDone", (self._ticket(parcel), slot, rows))
-        if feed.finished(parcel, command.outputs):
+        if feed.finished(parcel, command.outputs, command.seconds):
             self.feed_over(feed)
 
     def _give_up(self, command: GiveUp) -> None:
