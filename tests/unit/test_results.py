@@ -117,7 +117,19 @@ def test_with_an_open_window_nothing_piles_up() -> None:
     assert not results._early
     assert not results._ready
     results.add(0, "x")
-    assert not results._finished
+    assert not results._gaps
+
+
+def test_a_ticket_that_hangs_while_others_pass_it_costs_no_memory() -> None:
+    results = Results()
+    results.open_window()
+    for number in range(1, 10_000):
+        assert results.add(number, "x")
+        assert not results.add(number, "x")
+    assert (0 in results, 9_999 in results, 10_000 in results) == (False, True, False)
+    assert results._gaps == {0}
+    assert results.missing(10_002) == [0, 10_000, 10_001]
+    assert results.missing(1) == [0]
 
 
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.booleans(), st.integers(0, 12))

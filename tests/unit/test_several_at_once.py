@@ -36,7 +36,7 @@ def test_each_has_a_lease_of_its_own() -> None:
 def test_some_of_them_are_done_at_once() -> None:
     ledger, parcels = busy()
     commands = ledger.finished_all(1, parcels[0].lease, ["a", "b", "c"], TINY)
-    assert commands == [FinishAll(parcels[:3], ["a", "b", "c"], 1)]
+    assert commands == [FinishAll(parcels[:3], ["a", "b", "c"], 1, TINY / 3)]
     assert list(ledger.workers[1].leases.values()) == parcels[3:]
     assert ledger.queues[0].in_flight == 5
     assert ledger.queues[0].surplus == 4
@@ -96,11 +96,13 @@ def test_results_that_came_together_are_given_out_one_by_one() -> None:
     results = Results()
     assert results.add_all(3, ["d", "e"])
     assert not results.add_all(2, ["c", "d again"]), "none is taken twice"
+    assert not results.add_all(4, ["e again", "f"])
     number, outputs = results.pop()
     assert (number, outputs, results.taken) == (3, Run(["d", "e"]), 0)
     results.gave()
     assert results.taken == 1
-    assert results.missing(6) == [0, 1, 2, 5]
+    assert results.add_all(1, ["b", "c"])
+    assert results.missing(6) == [0, 5]
 
 
 def test_results_that_came_together_wait_for_their_order() -> None:
@@ -148,6 +150,6 @@ def test_the_feeder_learns_of_the_room_that_they_leave() -> None:
     for _ in range(3):
         feed.cut(1)
     feed.source_ended()
-    feed.finished_all(chunks(3), [dumps("a"), dumps("b"), dumps("c")])
+    feed.finished_all(chunks(3), [dumps("a"), dumps("b"), dumps("c")], TINY)
     assert [result.value for result in feed] == ["a", "b", "c"]
     assert pump.taken[-1] == 3, "it waits for room that nobody else will tell it of"

@@ -198,7 +198,7 @@ class Ledger:
             if lease in worker.expired:
                 self._late(worker, lease, parcel, commands)
             elif parcel.feed:
-                commands.append(Finish(parcel, outputs, wid))
+                commands.append(Finish(parcel, outputs, wid, seconds / len(closed)))
         for line in lines:
             line.measured(seconds)
             line.make_room()
@@ -224,7 +224,7 @@ class Ledger:
         queue = line.queue
         commands: list[Command] = []
         if parcel.feed:
-            commands.append(tuple.__new__(Finish, (parcel, outputs, wid)))
+            commands.append(tuple.__new__(Finish, (parcel, outputs, wid, seconds)))
         if queue.waiting or queue.demand or queue.puts:
             commands += self._place(queue)
         return commands
@@ -255,7 +255,7 @@ class Ledger:
         line.measured(seconds / count)
         line.make_room()
         queue = line.queue
-        commands: list[Command] = [tuple.__new__(FinishAll, (parcels, outputs, wid))]
+        commands: list[Command] = [tuple.__new__(FinishAll, (parcels, outputs, wid, seconds / count))]
         if queue.waiting or queue.demand or queue.puts:
             commands += self._place(queue)
         return commands

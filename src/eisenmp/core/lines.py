@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .parcel import Parcel
 
 
+FEW = 16  #: lines that are looked at one by one whenever a chunk moves
+
+
 class Expiry:
     """Why a lease is over before the worker says so: it took too long, or was cancelled."""
 
@@ -52,8 +55,8 @@ class Queue:
     """What waits in the manager, and who wants it."""
 
     __slots__ = (
-        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "maxsize", "puts",
-        "reminding", "roomy", "surplus", "waiting",
+        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "looks", "maxsize",
+        "puts", "reminding", "roomy", "surplus", "waiting",
     )  # fmt: skip
 
     def __init__(self, index: int, maxsize: int) -> None:
@@ -71,6 +74,7 @@ class Queue:
         self.surplus = 0  # leases beyond the one that each worker is busy with
         self.credit = 0  # of all lines that take chunks from this queue
         self.reminding = False  # a Remind is on its way
+        self.looks = 0  # for something to recall that were left out since one was in vain
 
     @property
     def full(self) -> bool:
@@ -81,7 +85,11 @@ class Queue:
         """How many chunks are sent at once if they are offered now, at least."""
         if self.waiting:
             return 0
-        return sum(line.takes for line in list(self.lines.values()))  # also read by threads of feeders
+        lines = self.lines
+        if len(lines) > FEW:
+            # for each chunk: not by a look at all of them
+            return max(len(self.demand), self.credit - self.in_flight)
+        return sum(line.takes for line in list(lines.values()))  # also read by threads of feeders
 
     @property
     def share(self) -> int:
@@ -150,6 +158,8 @@ class Line:
 
     def up_to(self, count: int) -> int:
         """How many chunks may be sent now, `count` at most; none ahead while others have an open get."""
+        if not self.known:
+            return 1
         if len(self.queue.demand) > self.in_demand:
             return min(self.wanted - self.sent, count, len(self.queue.waiting))
         return min(self.takes, count, len(self.queue.waiting))

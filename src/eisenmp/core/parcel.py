@@ -158,6 +158,7 @@ class Finish(NamedTuple):
     parcel: Parcel
     outputs: list[Any]
     wid: int
+    seconds: float = -1.0  #: that it took; negative where nobody knows
 
 
 class FinishAll(NamedTuple):
@@ -166,6 +167,7 @@ class FinishAll(NamedTuple):
     parcels: list[Parcel]
     outputs: list[Any]
     wid: int
+    seconds: float = -1.0  #: that each took; negative where nobody knows
 
 
 class GiveUp(NamedTuple):
@@ -184,7 +186,7 @@ def singly(commands: Iterable[Command]) -> Iterator[Command]:
                 yield Send(command.wid, parcel)
         elif isinstance(command, FinishAll):
             for parcel, output in zip(command.parcels, command.outputs, strict=True):
-                yield Finish(parcel, [output], command.wid)
+                yield Finish(parcel, [output], command.wid, command.seconds)
         else:
             yield command
 

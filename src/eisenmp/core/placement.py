@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from .lines import FEW
 from .parcel import Accept, Parcel, Recall, Remind, Send, SendAll, Token
 
 TYPE_CHECKING = False
@@ -173,6 +174,10 @@ class Placement:
         tell = queue.ended and self.tokens and not queue.delayed
         if not (look or tell) or not queue.starving:
             return
+        if look and queue.reminding and FEW * max(1, queue.looks) < len(queue.lines):
+            # the last look at all lines was in vain, and the next one will not be left out
+            queue.looks += 1
+            look = 0
         if look and self._recall(queue, commands):
             return
         if self.patient and any(line.open and not line.waits for line in queue.lines.values()):
@@ -194,6 +199,7 @@ class Placement:
 
         Else a Remind sees to it that nobody waits for long behind a chunk that takes longer than the others.
         """
+        queue.looks = 0
         fullest: Line | None = None
         most = 0
         later = False

@@ -45,7 +45,7 @@ class Results:
     """
 
     __slots__ = (
-        "_early", "_finished", "_order_next", "_passed", "_popped", "_ready", "_seen_below", "failed",
+        "_early", "_gaps", "_order_next", "_passed", "_popped", "_ready", "_seen_below", "failed",
         "finished", "kept", "ordered",
     )  # fmt: skip
 
@@ -56,9 +56,10 @@ class Results:
         self.failed: list[int] = []  #: numbers of chunks that were given up
         self._ready: deque[tuple[int, Any]] = deque()
         self._early: dict[int, Any] = {}
-        self._finished: set[int] = set()  # above the watermark
         self._order_next = 0
-        self._seen_below = 0  # every number below is finished
+        # what is not finished is kept, not what is: one chunk may hang while millions pass it
+        self._seen_below = 0  # every number below is finished, but for the gaps
+        self._gaps: set[int] = set()
         # one is counted by the thread that iterates, the other by the dispatcher: no count has two writers
         self._popped = 0
         self._passed = 0
@@ -82,15 +83,17 @@ class Results:
         return True
 
     def add_all(self, first: int, outputs: list[Any]) -> bool:
-        """Consecutive chunks are done, with one output each; False, and no change, if one was finished."""
-        end = first + len(outputs)
-        if first < self._seen_below or not self._finished.isdisjoint(range(first, end)):
+        """Consecutive chunks are done, with one output each; False, and no change, if they are not new."""
+        seen, end = self._seen_below, first + len(outputs)
+        if first >= seen:
+            if first > seen:
+                self._gaps.update(range(seen, first))
+            self._seen_below = end
+        elif self._gaps.issuperset(range(first, end)):
+            self._gaps.difference_update(range(first, end))
+        else:
             return False
         self.finished += len(outputs)
-        if first == self._seen_below:
-            self._watermark(end)
-        else:
-            self._finished.update(range(first, end))
         if not self.kept:
             self._passed += len(outputs)
         elif self.ordered:
@@ -135,7 +138,7 @@ class Results:
 
     def __contains__(self, number: int) -> bool:
         """Whether the chunk is finished."""
-        return number < self._seen_below or number in self._finished
+        return number < self._seen_below and number not in self._gaps
 
     @property
     def ready(self) -> bool:
@@ -162,16 +165,20 @@ class Results:
 
     def missing(self, cut: int) -> list[int]:
         """The numbers below `cut` that are not finished."""
-        return [number for number in range(self._seen_below, cut) if number not in self._finished]
+        seen = self._seen_below  # first: other threads ask, while gaps come before it moves on
+        return [*sorted(number for number in self._gaps.copy() if number < min(seen, cut)), *range(seen, cut)]
 
     def _finish(self, number: int) -> bool:
-        if number < self._seen_below or number in self._finished:
+        seen = self._seen_below
+        if number >= seen:
+            if number > seen:
+                self._gaps.update(range(seen, number))
+            self._seen_below = number + 1
+        elif number in self._gaps:
+            self._gaps.remove(number)
+        else:
             return False
         self.finished += 1
-        if number == self._seen_below:
-            self._watermark(number + 1)
-        else:
-            self._finished.add(number)
         return True
 
     def _advance(self) -> None:
@@ -184,14 +191,6 @@ class Results:
                     self._order_next += len(outputs)
                     continue
             self._order_next += 1
-
-    def _watermark(self, number: int) -> None:
-        """All below the number are finished, and perhaps some from there on."""
-        finished = self._finished
-        while number in finished:
-            finished.remove(number)
-            number += 1
-        self._seen_below = number
 
 
 def _tickets(outputs: Any) -> int:

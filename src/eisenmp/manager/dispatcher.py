@@ -143,6 +143,8 @@ class Dispatcher:
             for feed in list(self.feeds.values()):
                 if feed.inflow:
                     self.take_in(feed)
+                if feed.gathering is not None:
+                    feed.gathering.look()
             if self._pending:
                 self.settle()
             if self.drain is not None:
@@ -363,11 +365,11 @@ class Dispatcher:
             slot = self.slot_number(command.wid)
             rows = parcel.rows if parcel.piece else feed.rows_of(parcel.number)
             self.emit("ChunkDone", (self._ticket(parcel), slot, rows))
-        if feed.finished(parcel, command.outputs):
+        if feed.finished(parcel, command.outputs, command.seconds):
             self.feed_over(feed)
 
     def _finish_all(self, command: FinishAll) -> None:
-        parcels, outputs, wid = command
+        parcels, outputs, wid, seconds = command
         feed = self.feeds.get(parcels[0].feed)
         if feed is None:
             return
@@ -375,7 +377,7 @@ class Dispatcher:
             slot = self.slot_number(wid)
             for parcel in parcels:
                 self.emit("ChunkDone", (self._ticket(parcel), slot, feed.rows_of(parcel.number)))
-        if feed.finished_all(parcels, outputs):
+        if feed.finished_all(parcels, outputs, seconds):
             self.feed_over(feed)
 
     def _give_up(self, command: GiveUp) -> None:

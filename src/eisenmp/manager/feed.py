@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from ..core.ledger import Parcel
     from ..core.ledger import Queue as LedgerQueue
     from ..core.outcome import Output, Settled
+    from ..core.pace import Pace
     from ..core.queues import QueueName
     from .books import Books
     from .dispatcher import Dispatcher
+    from .gathering import Gathering
 
 
 _BEGUN = Result(Ticket("", -1), None)  #: nobody gets to see it
@@ -59,6 +61,8 @@ class Feed:
         self.listed = listed
         self.inflow: deque[Parcel] = deque()  #: cut, and not yet known to the ledger
         self.books: Books | None = None  #: in the ledger on disk, where there is one
+        self.pace: Pace | None = None  #: of chunks that are cut by time
+        self.gathering: Gathering | None = None  #: of rows, where chunks by time are no slices
         self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
@@ -339,34 +343,34 @@ class Feed:
         return self._cut
 
     @property
-    def chunk_seconds(self) -> float:
-        """The measured time of a chunk at the workers; 0.0 before the first."""
-        lines = self._ledger_queue.lines.values()
-        seconds = [line.credit.seconds for line in list(lines) if line.credit.seconds]
-        return sum(seconds) / len(seconds) if seconds else 0.0
-
-    @property
     def starving(self) -> bool:
         """Whether a worker waits for a chunk of this queue."""
         return bool(self._ledger_queue.demand) and not self._ledger_queue.waiting
 
     # for the dispatcher, under its lock
 
-    def finished(self, parcel: Parcel, outputs: list[m.Message]) -> bool:
+    def finished(self, parcel: Parcel, outputs: list[m.Message], seconds: float) -> bool:
         """A chunk, or a piece of one, is done; returns whether it was the last one."""
         number = parcel.number
+        if self.pace is not None:
+            self.pace.done(parcel.rows, seconds)
         if parcel.piece:
             self._piece_ended(parcel, outputs)
         elif self._add(number, outputs) and self.books is not None:
             self.books.done(number, (Piece(0, 0, parcel.rows, tuple(outputs)),))
         return self._source_ended and self.is_over
 
-    def finished_all(self, parcels: list[Parcel], bodies: list[bytes]) -> bool:
-        """Consecutive chunks are done; returns whether the last one of the feed was among them."""
+    def finished_all(self, parcels: list[Parcel], bodies: list[bytes], seconds: float) -> bool:
+        """Consecutive chunks are done, in so many seconds each; returns whether those were the last."""
         if self.listed or self.books is not None or not self._results.add_all(parcels[0].number, bodies):
             for parcel, body in zip(parcels, bodies, strict=True):
-                self.finished(parcel, [m.Message(m.OUTPUT, a=parcel.lease, flags=m.FINAL, body=body)])
-        elif self._rows_of:
+                output = m.Message(m.OUTPUT, a=parcel.lease, flags=m.FINAL, body=body)
+                self.finished(parcel, [output], seconds)
+            return self._source_ended and self.is_over
+        if self.pace is not None:
+            for parcel in parcels:
+                self.pace.done(parcel.rows, seconds)
+        if self._rows_of:
             self._rows_done += sum(self._rows_of.pop(parcel.number, self._size or 0) for parcel in parcels)
         else:
             self._rows_done += len(parcels) * (self._size or 0)
