@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..core.queues import QueueName
     from ..wire.link import Link
+    from ..wire.regions import Region
 
 OUT_MAX = 16  #: messages that may wait for a common system call
 OUT_DELAY = 0.001  #: seconds that they may wait
@@ -96,6 +97,7 @@ class Channel:
         self._cycle: list[Item] = []
         self._cycle_start = 0.0
         self._held: Message | None = None
+        self._regions: dict[int, Region] = {}  # that the manager shares with all workers
         self.pump = self._make_pump()
         self.pump.start()
 
@@ -490,6 +492,16 @@ class Channel:
             self.on_queue(name)
         elif kind == m.CONTROL:
             self._ordered(a, b, c, queue)
+        elif kind == m.REGION:
+            self._region(a, b, c)
+
+    def _region(self, number: int, size: int, use: int) -> None:
+        from ..wire.regions import Region
+
+        if size:
+            self._regions[number] = Region.take(number, self._link.descriptor(), size)
+        else:
+            self._regions.pop(number, None)
 
     def _ordered(self, order: int, lease: int, count: int, queue: int) -> None:
         if order == m.ORDER_STOP:

@@ -14,6 +14,8 @@ TOOLS = 6  #: body: pickled dict of broadcast tools
 QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
 CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
 
+REGION = 10  #: a: number, b: size, c: what for; carries a descriptor; without a size: it is dropped
+
 # manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
 FORK = 9  #: a: wid; carries socket, life line, output and more; body: pickled numbers that those are to have
 
@@ -33,6 +35,12 @@ REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; bod
 
 PROGRESS = 44  #: b: rows done within the running chunk
 NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: pickled object
+
+LENT = 49  #: an OUTPUT whose body names blocks of the worker's region for results
+KEPT = (
+    50  #: c: 1 the worker still reads these blocks after the end of a cycle, 0 no more; body: offsets, 8 each
+)
+ARENA = 51  #: the worker has large results, and asks for a REGION for them
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid
 FORKED = 46  #: a: wid, b: pid; carries a pidfd

@@ -24,6 +24,7 @@ from ..wire.pump import Pump
 from .cause import Blame
 from .cutting import Cutter
 from .enforcer import Enforcer
+from .lender import Lender, lender
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .signals import is_main, signals
@@ -78,6 +79,7 @@ class Dispatcher:
         self._executing = False
         self._following: list[Command] = []  # from commands that are being done
         self.supervisor = self.supervisor_type(self)
+        self.lender: Lender | None = lender(self)
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
 
@@ -224,6 +226,10 @@ class Dispatcher:
     def send_now(self, wid: int, message: Message) -> None:
         pending = self._pending.setdefault(wid, [])
         pending.append(message)
+        self._flush(wid)
+
+    def flush_to(self, wid: int) -> None:
+        """Send what waits for company there: something else is to come behind it."""
         self._flush(wid)
 
     def _flush(self, wid: int) -> None:
@@ -400,6 +406,8 @@ class Dispatcher:
     def close(self) -> None:
         self.cutter.close()
         self.pump.close()
+        if self.lender is not None:
+            self.lender.close()
 
     def _ticket(self, parcel: Parcel) -> Any:
         from ..core.ticket import Ticket
