@@ -1,21 +1,20 @@
 """Building the file of a table from a source of any size, in bounded memory.
 
-LMDB takes keys fastest when they come in order. A source is taken in runs that fit into memory; each is
-sorted and put in, and what comes later replaces what came before, as in a dict. Sorting a million keys that
-lie about in memory is mostly waiting for memory: they are shared out by two of their bytes first, which
-halves that.
-"""
+A source is taken in runs, which are sorted and put in one after the other; what comes later replaces what
+came before, as in a dict. A run is small enough for the caches of a processor, since a million keys that lie
+about in memory cost more to wait for than to sort, and grows with the table, so that one that is larger than
+memory is not gone through too often. A source that is in order is appended to the file.
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from itertools import chain, islice, repeat
 from pickle import dumps
 from time import time
 
+from ..core.record import NamedTuple
 from ..errors import TableError
-from ..wire.pickles import PROTOCOL
+from ..wire.pickles import Unpicklable
 from ..wire.pickles import dumps as dumps_or_blame
 from . import label as labels
 from .keys import SIZE_MAX, short, stored_keys, with_key
@@ -28,23 +27,33 @@ if TYPE_CHECKING:
 
     from .place import Place
 
-RUN_MAX = 1 << 28  #: bytes of a run, about
+RUN_MIN, RUN_MAX = 1 << 22, 1 << 28  #: bytes of memory that a run takes, about
+RUN_SHARE = 8  #: a run is at most this part of the table
 BATCH_MAX = 1 << 26  #: bytes between two commits
-SLICE_MIN, SLICE_MAX = 1 << 20, 1 << 23  #: bytes that are taken from a source at once
-ROWS_MAX = 1 << 16  #: entries that are taken at once
-OVERHEAD = 100  #: bytes of memory that an entry takes besides its own
+SLICE_MAX = 1 << 22  #: bytes that are taken from a source at once
+#: entries that are taken at once: fewer than make the collector of garbage look at all that the program has
+ROWS_MIN, ROWS_MAX = 16, 512
+OVERHEAD = 150  #: bytes of memory that an entry takes besides its own
 MAP_SIZE = 1 << 30
 #: pickles of these are as good in protocol 3, which makes them faster, and 9 bytes smaller
 PLAIN = frozenset((int, str, float, bool, bytes, type(None)))
 PLAIN_PROTOCOL = 3
 
 
+class Run(NamedTuple):
+    """Some entries as bytes, in order, each key once; a set has no bodies."""
+
+    keys: list[bytes]
+    bodies: list[bytes]
+    size: int
+
+
 def build(place: Place, source: Iterable[Any], checksum: str, name: str) -> Label:
     """Write the table into the place; returns its label."""
-    kind, items = entries_of(source)
+    kind, slices = slices_of(source)
     writer = Writer(place, name)
     try:
-        for run in runs(items, kind):
+        for run in runs(slices, lambda: writer.written // RUN_SHARE):
             writer.put(run)
         entries, size = writer.finish()
     finally:
@@ -64,43 +73,69 @@ def build(place: Place, source: Iterable[Any], checksum: str, name: str) -> Labe
     return label
 
 
-def entries_of(source: Iterable[Any]) -> tuple[int, Iterator[Any]]:
-    """(MAPPING, pairs) or (SET, keys). What is neither a mapping nor a set is told by its first item."""
+# from objects to bytes
+
+
+def slices_of(source: Iterable[Any]) -> tuple[int, Iterator[tuple[list[bytes], list[bytes]]]]:
+    """(MAPPING or SET, its keys and pickled values, some at a time).
+
+    What is neither a mapping nor a set is told by its first item.
+    """
     from collections.abc import Mapping, Set
 
-    if isinstance(source, Mapping):
-        return MAPPING, iter(source.items())
     if isinstance(source, str | bytes | bytearray):
-        raise TypeError(
-            f"a table is built from a mapping, a set or an iterable, not from {type(source).__name__}"
-        )
+        kind = type(source).__name__
+        raise TypeError(f"a table is built from a mapping, a set or an iterable, not from {kind}")
+    if type(source) is dict:
+        return MAPPING, _of_pairs(iter(source), iter(source.values()))
+    if isinstance(source, Mapping):
+        return MAPPING, _of_items(iter(source.items()))
     entries = iter(source)
     if isinstance(source, Set):
-        return SET, entries
+        return SET, _of_keys(entries)
     first = list(islice(entries, 1))
-    kind = MAPPING if first and isinstance(first[0], tuple) and len(first[0]) == 2 else SET
-    return kind, chain(first, entries)
+    entries = chain(first, entries)
+    if first and isinstance(first[0], tuple) and len(first[0]) == 2:
+        return MAPPING, _of_items(entries)
+    return SET, _of_keys(entries)
 
 
-class Run:
-    """Entries as bytes, in the order in which they came."""
+def _of_keys(keys: Iterator[Any]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    while some := list(islice(keys, ROWS_MAX)):
+        yield stored_keys(some), []
 
-    def __init__(self) -> None:
-        self.keys: list[bytes] = []
-        self.bodies: list[bytes] = []
-        self.size = 0
 
-    def add(self, keys: list[bytes], bodies: list[bytes]) -> int:
-        """Take in some; returns how many bytes that were. A set has bodies only where a key is long."""
-        if max(map(len, keys)) > SIZE_MAX:
-            bodies = _shortened(keys, bodies)
-        if bodies or self.bodies:
-            self.bodies += repeat(b"", len(self.keys) - len(self.bodies))
-            self.bodies += bodies or repeat(b"", len(keys))
-        self.keys += keys
-        added = sum(map(len, keys)) + sum(map(len, bodies))
-        self.size += added + OVERHEAD * len(keys)
-        return added
+def _of_pairs(keys: Iterator[Any], values: Iterator[Any]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    # a dict holds its values anyway
+    while some := list(islice(keys, ROWS_MAX)):
+        yield stored_keys(some), _dumped(some, list(islice(values, len(some))))
+
+
+def _of_items(items: Iterator[Any]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    rows = ROWS_MIN
+    while some := list(islice(items, rows)):
+        for item in some:
+            if not isinstance(item, tuple) or len(item) != 2:
+                raise TableError(
+                    f"a table was begun with pairs of key and value, and then comes {item!r:.60}"
+                )
+        keys, values = zip(*some, strict=True)
+        del some
+        bodies = _dumped(keys, values)
+        del values
+        size = sum(map(len, bodies))
+        rows = max(1, rows // 4) if size > SLICE_MAX else min(rows * 2, ROWS_MAX)
+        yield stored_keys(keys), bodies
+
+
+def _dumped(keys: Iterable[Any], values: list[Any] | tuple[Any, ...]) -> list[bytes]:
+    if set(map(type, values)) <= PLAIN:
+        return list(map(dumps, values, repeat(PLAIN_PROTOCOL)))
+    try:
+        return list(map(dumps_or_blame, values))
+    except Unpicklable:
+        # once more, for the key
+        return [dumps_or_blame(value, f"table[{key!r:.60}]") for key, value in zip(keys, values, strict=True)]
 
 
 def _shortened(keys: list[bytes], bodies: list[bytes]) -> list[bytes]:
@@ -112,69 +147,36 @@ def _shortened(keys: list[bytes], bodies: list[bytes]) -> list[bytes]:
     return bodies
 
 
-def runs(entries: Iterator[Any], kind: int) -> Iterator[Run]:
-    """The entries as runs, of which one at a time is in memory."""
-    run, rows = Run(), 256
-    while items := list(islice(entries, rows)):
-        if kind == MAPPING:
-            keys, values = _unzip(items)
-            taken = stored_keys(keys)
-            bodies = _dumped(keys, values)
-        else:
-            taken, bodies = stored_keys(items), []
-        size = run.add(taken, bodies)
-        del items
-        if size < SLICE_MIN:
-            rows = min(rows * 4, ROWS_MAX)
-        elif size > SLICE_MAX:
-            rows = max(rows // 4, 1)
-        if run.size >= RUN_MAX:
-            yield run
-            run = Run()
-    if run.keys:
-        yield run
+# from bytes to the file
 
 
-def _unzip(items: list[Any]) -> tuple[Any, Any]:
-    for item in items:
-        if not isinstance(item, tuple) or len(item) != 2:
-            raise TableError(f"a table was begun with pairs of key and value, and then comes {item!r:.60}")
-    return zip(*items, strict=True)  # type: ignore[return-value]
+def runs(slices: Iterable[tuple[list[bytes], list[bytes]]], share: Any) -> Iterator[Run]:
+    """The entries in runs, of which one at a time is in memory; `share()` is how large one may be by now."""
+    keys: list[bytes] = []
+    bodies: list[bytes] = []
+    size = 0
+    for more, values in slices:
+        if max(map(len, more)) > SIZE_MAX:
+            values = _shortened(more, values)
+        if values or bodies:
+            # a set has bodies only from the first long key on
+            bodies += repeat(b"", len(keys) - len(bodies))
+            bodies += values or repeat(b"", len(more))
+        keys += more
+        size += sum(map(len, more)) + sum(map(len, values)) + OVERHEAD * len(more)
+        if size >= RUN_MIN and size >= min(share(), RUN_MAX):
+            yield _in_order(keys, bodies, size)
+            keys, bodies, size = [], [], 0
+    if keys:
+        yield _in_order(keys, bodies, size)
 
 
-def _dumped(keys: Iterable[Any], values: tuple[Any, ...]) -> list[bytes]:
-    protocol = PLAIN_PROTOCOL if set(map(type, values)) <= PLAIN else PROTOCOL
-    if protocol == PLAIN_PROTOCOL:
-        return list(map(dumps, values, repeat(protocol)))
-    return [dumps_or_blame(value, f"table[{key!r:.60}]") for key, value in zip(keys, values, strict=True)]
-
-
-def in_order(run: Run) -> Iterator[tuple[list[bytes], Iterable[bytes]]]:
-    """The entries of a run, sorted, each key once, in many small parts; the run is used up."""
-    keys, bodies = run.keys, run.bodies
-    low, high = min(keys), max(keys)
-    start = next(
-        (at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low)
-    )
-    end = start + 2
-    if bodies:
-        tables: defaultdict[bytes, dict[bytes, bytes]] = defaultdict(dict)
-        for key, body in zip(keys, bodies, strict=True):
-            tables[key[start:end]][key] = body
-        run.keys, run.bodies = [], []
-        del keys, bodies
-        for part in sorted(tables):
-            table = tables.pop(part)
-            ordered = sorted(table)
-            yield ordered, map(table.__getitem__, ordered)
-        return
-    parts: defaultdict[bytes, list[bytes]] = defaultdict(list)
-    for key in keys:
-        parts[key[start:end]].append(key)
-    run.keys = []
-    del keys
-    for part in sorted(parts):
-        yield sorted(dict.fromkeys(parts.pop(part))), repeat(b"")
+def _in_order(keys: list[bytes], bodies: list[bytes], size: int) -> Run:
+    if not bodies:
+        return Run(sorted(set(keys)), [], size)
+    table = dict(zip(keys, bodies, strict=True))
+    ordered = sorted(table)
+    return Run(ordered, list(map(table.__getitem__, ordered)), size)
 
 
 class Writer:
@@ -183,74 +185,71 @@ class Writer:
     def __init__(self, place: Place, name: str) -> None:
         from .database import library
 
+        self.written = 0  #: bytes that were put in
         self._lmdb = library()
         self._name = name
-        self._size = MAP_SIZE
+        self._map_size = MAP_SIZE
         self._last = b""
+        self._transaction: Any = None
+        self._uncommitted = 0
         self._environment: Any = self._lmdb.open(
-            place.address, subdir=False, lock=False, map_size=self._size,
+            place.address, subdir=False, lock=False, map_size=MAP_SIZE,
             sync=False, metasync=False, readahead=False,
         )  # fmt: skip
 
     def put(self, run: Run) -> None:
         """Put in what the run holds."""
-        parts = in_order(run)
+        keys = run.keys
         try:
-            while self._put_some(parts):
-                continue
+            if self._transaction is None:
+                self._begin(run.size)
+            with self._transaction.cursor() as cursor:
+                pairs = zip(keys, run.bodies or repeat(b""), strict=False)
+                cursor.putmulti(pairs, append=keys[0] > self._last)
+            self._last = max(self._last, keys[-1])
+            self.written += run.size
+            self._uncommitted += run.size
+            if self._uncommitted >= BATCH_MAX:
+                self._commit()
         except self._lmdb.Error as error:
-            raise TableError(f"{self._name} cannot be written: {_reason(error)}") from error
+            raise self._failed(error) from error
 
-    def _put_some(self, parts: Iterator[tuple[list[bytes], Iterable[bytes]]]) -> bool:
-        """One transaction; False when there was nothing to do."""
-        batch: list[tuple[list[bytes], Iterable[bytes]]] = []
-        size = 0
-        for keys, bodies in parts:
-            held = bodies if isinstance(bodies, repeat) else list(bodies)
-            batch.append((keys, held))
-            size += sum(map(len, keys)) + OVERHEAD * len(keys)
-            if isinstance(held, list):
-                size += sum(map(len, held))
-            if size >= BATCH_MAX:
-                break
-        if not batch:
-            return False
-        self._make_room(size)
-        with self._environment.begin(write=True) as transaction, transaction.cursor() as cursor:
-            for keys, bodies in batch:
-                appends = keys[0] > self._last
-                cursor.putmulti(zip(keys, bodies, strict=False), append=appends)
-                self._last = max(self._last, keys[-1])
-        return True
-
-    def _make_room(self, size: int) -> None:
+    def _begin(self, size: int) -> None:
         # in the worst case every page is written anew, and the old ones are free only later
-        used = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
-        wanted = 4 * (used + size) + MAP_SIZE
-        if wanted > self._size:
-            self._size = 2 * wanted
-            self._environment.set_mapsize(self._size)
+        wanted = MAP_SIZE + 4 * (self._used() + size + BATCH_MAX)
+        if wanted > self._map_size:
+            self._map_size = 2 * wanted
+            self._environment.set_mapsize(self._map_size)
+        self._transaction = self._environment.begin(write=True)
+        self._uncommitted = 0
+
+    def _commit(self) -> None:
+        transaction, self._transaction = self._transaction, None
+        transaction.commit()
+
+    def _used(self) -> int:
+        pages: int = self._environment.info()["last_pgno"] + 1
+        return pages * int(self._environment.stat()["psize"])
 
     def finish(self) -> tuple[int, int]:
         """(entries, bytes in use)."""
-        stat = self._environment.stat()
-        if not stat["entries"]:
-            # without a commit there is nothing in the file
-            with self._environment.begin(write=True) as transaction:
-                transaction.put(b"\0", b"")
-                transaction.delete(b"\0")
-            stat = self._environment.stat()
-        return stat["entries"], (self._environment.info()["last_pgno"] + 1) * stat["psize"]
+        try:
+            if self._transaction is None:
+                self._begin(0)
+            if not self.written:
+                # without a change there would be nothing in the file
+                self._transaction.put(b"\0", b"")
+                self._transaction.delete(b"\0")
+            self._commit()
+            return self._environment.stat()["entries"], self._used()
+        except self._lmdb.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Any) -> TableError:
+        text = "the disk is full" if "No space left" in str(error) else str(error)
+        return TableError(f"{self._name} cannot be written: {text}")
 
     def close(self) -> None:
+        if self._transaction is not None:
+            self._transaction.abort()
         self._environment.close()
-
-
-def _reason(error: Any) -> str:
-    text = str(error)
-    return "the disk is full" if "No space left" in text else text
-
-
-def synced(place: Place) -> None:
-    """The file is on its disk."""
-    os.fsync(place.descriptor)

@@ -46,6 +46,11 @@ class Database:
             raise TableError(f"{name} cannot be opened: {error}") from error
         self.get: Callable[[bytes], bytes | None] = self._transaction.get
 
+    def close(self) -> None:
+        """Nothing can be read any more; what another process has open stays."""
+        self._transaction.abort()
+        self._environment.close()
+
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         with self._transaction.cursor() as cursor:
             yield from cursor
@@ -56,7 +61,6 @@ class Database:
 
 
 _open: WeakValueDictionary[tuple[int, int, bytes], Database] = WeakValueDictionary()
-_abandoned: list[Database] = []
 _lock = Lock()
 
 
@@ -93,6 +97,6 @@ def forget() -> None:
     """In a copy of this process made by os.fork() all is opened anew: LMDB's own state is the other one's."""
     global _lock
     _lock = Lock()
-    # never freed: the library would unmap and close what it takes to be its own
-    _abandoned.extend(_open.values())
+    for known in list(_open.values()):
+        known.close()
     _open.clear()

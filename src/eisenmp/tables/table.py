@@ -34,10 +34,10 @@ class SharedTable:
         emp.broadcast(words=words, table=table)
 
     `source`: a mapping, a set, or an iterable of keys or of (key, value) tuples, which is read once and need
-    not fit into memory. Keys are str, bytes or int, values whatever can be pickled. With `path` the file stays;
-    without one it goes with the last process that uses it, and this object keeps it. With `path` and no source
-    the file is opened; with both it is built anew, unless it was built with the same `checksum`, which the
-    caller gives: then it is opened, and the source, which may also be a function that makes it, is left alone.
+    not fit into memory. Keys are str, bytes or int, values whatever can be pickled. With `path` the file
+    stays; without one it goes with the last process that uses it, and this object keeps it. With `path` and
+    no source the file is opened; with both it is built anew, unless it was built with the same `checksum`,
+    which the caller gives: then it is opened, and the source, which may be a function too, is left alone.
 
     Pickles by its path, so that it can be broadcast, be a variable, or travel in rows. Iteration is in the
     order of the file, not that of the source. Values are pickles: open only files that you trust. Raises
@@ -91,7 +91,9 @@ class SharedTable:
             else:
                 if len(raw) <= SIZE_MAX:
                     return self._get(raw)
-        raw = raw_key(key)
+        return self._find_raw(raw_key(key))
+
+    def _find_raw(self, raw: bytes | None) -> bytes | None:
         if raw is None:
             return None
         if len(raw) <= SIZE_MAX:
@@ -263,7 +265,7 @@ def _opened_if_same(path: str, checksum: str) -> SharedTable | None:
 
 
 def _built(source: Any, path: str | None, checksum: str) -> SharedTable:
-    from .build import build, synced
+    from .build import build
     from .place import Place
 
     name = "a table" if path is None else f"the table {path}"
@@ -272,7 +274,7 @@ def _built(source: Any, path: str | None, checksum: str) -> SharedTable:
         label = build(place, source, checksum, name)
         if path is None:
             return _kept(place, label)
-        synced(place)
+        os.fsync(place.descriptor)
         place.settle()
     except BaseException as error:
         place.release()
