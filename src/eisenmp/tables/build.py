@@ -4,6 +4,7 @@ A source is taken in runs, which are sorted and put in one after the other; what
 came before, as in a dict. A run is small enough for the caches of a processor, since a million keys that lie
 about in memory cost more to wait for than to sort, and grows with the table, so that one that is larger than
 memory is not gone through too often. A source that is in order is appended to the file.
+"""
 
 from __future__ import annotations
 
