@@ -61,6 +61,11 @@ CAREFUL = 64  #: CHUNK: was with a worker that died; before it starts, all that 
 LEAVING = 64  #: OUTPUT that is FINAL, DONE: the worker will not be called again
 TITLED = 32  #: CHUNK: the first row is the header, with a text of the user's instead of the queue's name
 
+# what a REGION is for
+FOR_TOOLS = 0  #: whatever pickles name
+FOR_RESULTS = 1  #: the worker lends blocks of it
+FOR_ROWS = 2  #: the manager lends blocks of it, and is told which ones are kept
+
 # orders in CONTROL
 ORDER_STOP = 1  #: leave after the running cycle
 ORDER_RECALL = 2  #: give back what is not taken yet of queue `queue`

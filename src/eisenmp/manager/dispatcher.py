@@ -149,6 +149,10 @@ class Dispatcher:
         if self.enforcer.watches:
             self.enforcer.look(wid)
 
+    def arrived(self, wid: int, message: Message) -> None:
+        """Handle a message in place of one that had to be looked at first."""
+        self._arrived(wid, [message])
+
     # what the ledger says
 
     def execute(self, commands: Iterable[Command]) -> None:
@@ -402,6 +406,8 @@ class Dispatcher:
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""
         self.feeds.pop(feed.number, None)
+        if self.lender is not None and not self.feeds:
+            self.lender.rest()
 
     def close(self) -> None:
         self.cutter.close()

@@ -12,6 +12,7 @@ told that there are none.
 
 from __future__ import annotations
 
+import mmap as mmap_module
 import os
 import sys
 from itertools import count
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-ALIGNMENT = 64
+SLOTS = 1 << 13  #: blocks that may be lent at once, of a region for results: it starts with a byte for each
 GROWTH = 1 << 22  #: bytes that are taken at once, as long as there is that much
+REMOVE: int | None = getattr(mmap_module, "MADV_REMOVE", None)
 _SEALS = (1033, 0x1 | 0x2 | 0x4)  # F_ADD_SEALS; against more seals, shrinking and growing
 
 _numbers = count(1)
@@ -35,13 +37,13 @@ mapped: WeakValueDictionary[int, Region] = WeakValueDictionary()
 class Hold:
     """A block that somebody may still read here: a view on it, or a pickle that names it."""
 
-    __slots__ = ("__weakref__", "offset", "on_end", "region", "said", "size")
+    __slots__ = ("__weakref__", "mark", "offset", "on_end", "region", "size")
 
     def __init__(self, region: Region, offset: int, size: int, on_end: Callable[[Hold], None]) -> None:
         self.region = region
         self.offset = offset
         self.size = size
-        self.said = False  #: the lender knows that it is kept
+        self.mark = 0  #: whatever who has made it wants to remember
         #: called in any thread, at any moment: it takes no lock and sends nothing
         self.on_end = on_end
 
@@ -63,6 +65,7 @@ class Region:
         self.committed = 0  #: bytes from the start that surely have memory behind them
         self.on_end: Callable[[Hold], None] = nothing_to_do  #: of blocks that are first named here
         self.holds: WeakValueDictionary[int, Hold] = WeakValueDictionary()  #: by offset
+        self.descriptor = -1
         self.map = mmap(descriptor, size)
         self.descriptor = descriptor
         mapped[number] = self
@@ -81,16 +84,17 @@ class Region:
 
     @classmethod
     def take(cls, number: int, descriptor: int, size: int) -> Region:
-        """The region that came with a descriptor, which is closed."""
+        """The region that came with a descriptor, which is its own from now on."""
+        known = mapped.get(number)  # a worker in a thread of its manager
         try:
-            known = mapped.get(number)  # a worker in a thread of its manager
-            if known is not None:
-                return known
-            region = cls(number, descriptor, size)
-            region.descriptor = -1
-            return region
-        finally:
+            region = cls(number, descriptor, size) if known is None else known
+        except BaseException:
             os.close(descriptor)
+            raise
+        if region.descriptor != descriptor:
+            region.close()
+            region.descriptor = descriptor
+        return region
 
     def commit(self, end: int) -> None:
         """See to it that there is memory up to `end`; OSError, with nothing changed, when it is short."""
@@ -105,6 +109,26 @@ class Region:
             ample = end
             _allocate(self.descriptor, self.committed, ample - self.committed)
         self.committed = ample
+
+    def trim(self, end: int) -> None:
+        """Give back the memory behind `end`, where the system can."""
+        start = -(-end // PAGESIZE) * PAGESIZE
+        if start < self.committed:
+            self._give_back(start, self.committed)
+            self.committed = start
+
+    def leave(self) -> None:
+        """Who has written here is gone: give back the memory of all blocks that are not held here."""
+        start = 0
+        for hold in sorted(self.holds.values(), key=lambda hold: hold.offset):
+            self._give_back(start, hold.offset)
+            start = hold.offset + hold.size
+        self._give_back(start, self.size)
+
+    def _give_back(self, start: int, stop: int) -> None:
+        start, stop = -(-start // PAGESIZE) * PAGESIZE, stop // PAGESIZE * PAGESIZE
+        if start < stop and REMOVE is not None:
+            self.map.madvise(REMOVE, start, stop - start)
 
     def block(self, offset: int, size: int) -> Block:
         """What can be pickled, and is a read-only memoryview of these bytes where it is opened."""
@@ -126,6 +150,9 @@ class Region:
         exporter.hold = hold
         view = memoryview(exporter).cast("B")
         return view if writable else view.toreadonly()
+
+    def __del__(self) -> None:
+        self.close()
 
     def close(self) -> None:
         """Send it to nobody any more; the memory goes when no view on it is left."""
