@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 OUT_MAX = 16  #: messages that may wait for a common system call
 OUT_DELAY = 0.001  #: seconds that they may wait
 TICK = 0.001
+REGION_WAIT = 10.0  #: seconds for memory that was sent before, and is on its way
 LARGE = 1 << 16  #: bytes of a result that may be worth shared memory
 MICROSECONDS_MAX = (1 << 32) - 1
 
@@ -102,6 +103,9 @@ class Channel:
         self._lends: Loans | None = None  # the same, once there is some for results
         self._asked = False  # for such memory
         self.pump = self._make_pump()
+        self.tools.wait = lambda ready: self.pump.wait_until(
+            lambda: ready() or self.stopping or self.ended, REGION_WAIT
+        )
         self.pump.start()
 
     def _make_pump(self) -> Pump:

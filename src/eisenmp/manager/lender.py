@@ -108,6 +108,11 @@ class Lender:
         """Whether memory is shared. A ledger on disk takes rows and results as they are."""
         return not self._closed and not self._dispatcher.keeps_books and self._limit() > 0
 
+    @property
+    def lends_tools(self) -> bool:
+        """Whether tools lie in shared memory, also with a ledger on disk."""
+        return not self._closed and self._limit() > 0
+
     def _limit(self) -> int:
         if self.limit is None:
             from ..engine.capacity import memory

@@ -89,6 +89,8 @@ def nameless() -> bool:
 
 
 def _open_nameless(folder: str, mode: int) -> int:
+    if sys.platform != "linux":
+        return -1
     try:
         return os.open(folder or ".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
     except OSError:

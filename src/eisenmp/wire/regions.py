@@ -91,9 +91,11 @@ class Region:
         except BaseException:
             os.close(descriptor)
             raise
-        if region.descriptor != descriptor:
-            region.close()
+        if region.descriptor < 0:
             region.descriptor = descriptor
+        elif region.descriptor != descriptor:
+            # the one that is there may be on its way to another worker at this moment
+            os.close(descriptor)
         return region
 
     def commit(self, end: int) -> None:
