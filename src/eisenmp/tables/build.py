@@ -188,6 +188,7 @@ class Writer:
 
         self.written = 0  #: bytes that were put in
         self._lmdb = library()
+        self._place = place
         self._name = name
         self._map_size = MAP_SIZE
         self._last = b""
@@ -247,8 +248,15 @@ class Writer:
             raise self._failed(error) from error
 
     def _failed(self, error: Any) -> TableError:
-        text = "the disk is full" if "No space left" in str(error) else str(error)
-        return TableError(f"{self._name} cannot be written: {text}")
+        return TableError(f"{self._name} cannot be written: {'the disk is full' if self._full() else error}")
+
+    def _full(self) -> bool:
+        # LMDB says so in one case, and calls it an error of the device in another
+        free = getattr(os, "fstatvfs", None)
+        if free is None:
+            return False
+        disk = free(self._place.descriptor)
+        return bool(disk.f_bavail * disk.f_frsize < self._uncommitted + BATCH_MAX // RUN_SHARE)
 
     def close(self) -> None:
         if self._transaction is not None:

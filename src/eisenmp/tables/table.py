@@ -266,22 +266,31 @@ def _opened_if_same(path: str, checksum: str) -> SharedTable | None:
 
 def _built(source: Any, path: str | None, checksum: str) -> SharedTable:
     from .build import build
-    from .place import Place
 
     name = "a table" if path is None else f"the table {path}"
-    place = Place(path)
+    place = _place(path, name)
     try:
         label = build(place, source, checksum, name)
         if path is None:
             return _kept(place, label)
-        os.fsync(place.descriptor)
-        place.settle()
-    except BaseException as error:
-        place.release()
-        if isinstance(error, OSError) and not isinstance(error, TableError):
+        try:
+            os.fsync(place.descriptor)
+            place.settle()
+        except OSError as error:
             raise TableError(f"{name} cannot be written: {error.strerror or error}") from error
+    except BaseException:
+        place.release()
         raise
     return _made(path, label)
+
+
+def _place(path: str | None, name: str) -> Place:
+    from .place import Place
+
+    try:
+        return Place(path)
+    except OSError as error:
+        raise TableError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
 def _kept(place: Place, label: Label) -> SharedTable:
