@@ -647,6 +647,7 @@ class Mp(Door):
             self._crew.tools.append(body)
             for slot in self._crew.alive():
                 dispatcher.send_now(slot.wid, m.Message(m.TOOLS, body=body))
+        self.toolset.settle()
 
     # control
 

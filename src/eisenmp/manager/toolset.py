@@ -68,16 +68,19 @@ class Toolset:
 
     def __init__(self) -> None:
         self._bodies: dict[str, ToolBody] = {}  # that were broadcast, by name
+        self._replaced: list[ToolBody] = []
         self._last: tuple[Any, Any, ToolBody] | None = None  # the object that was put last, and how it was
 
     def add(self, tools: dict[str, Any], dispatcher: Dispatcher) -> dict[str, bytes]:
         """The tools as they are sent; SettingsError names one that cannot be pickled."""
         bodies = {name: self._packed(name, tool, dispatcher) for name, tool in tools.items()}
-        # what was there before under the name goes when these have been sent
-        replaced = [self._bodies.pop(name, None) for name in bodies]
+        self._replaced += [self._bodies.pop(name) for name in bodies if name in self._bodies]
         self._bodies.update(bodies)
-        dispatcher.post(replaced.clear)
         return {name: bytes(body) for name, body in bodies.items()}
+
+    def settle(self) -> None:
+        """The tools that were added are sent: what they have replaced goes behind them."""
+        self._replaced.clear()
 
     def put(self, tool: Any, dispatcher: Dispatcher) -> bytes:
         """The pickle of an object for `mp_tools_q`; the last one, if it is the same and has not changed."""
