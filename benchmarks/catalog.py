@@ -26,6 +26,8 @@ NAMES = (
     "ledger",
     "orphans",
     "bruteforce",
+    "broadcast",
+    "table",
 )
 
 

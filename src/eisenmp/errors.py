@@ -83,6 +83,14 @@ class PortInUse(EisenmpError, OSError):
     """Somebody else listens on a port of a group."""
 
 
+class TableError(EisenmpError, ValueError):
+    """The file of a SharedTable is damaged, gone, of another version, or cannot be written."""
+
+
+class TableKeyInvalid(TableError, TypeError):
+    """A key of a SharedTable is neither str nor bytes nor int."""
+
+
 class Stopped(EisenmpError):
     """The manager is stopped or stopping; nothing more goes in or out."""
 

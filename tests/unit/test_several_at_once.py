@@ -6,7 +6,7 @@ from threading import RLock
 from types import SimpleNamespace
 
 from eisenmp.core.ledger import FinishAll, SendAll
-from eisenmp.core.placement import BUNDLE_BYTES
+from eisenmp.core.placement import TOGETHER_BYTES
 from eisenmp.core.queues import QueueName
 from eisenmp.core.results import Results, Run
 from eisenmp.manager.feed import Feed
@@ -75,7 +75,7 @@ def test_large_chunks_and_other_tickets_do_not_travel_together() -> None:
     ledger, parcels = busy(2)
     ledger.finished_all(1, parcels[0].lease, ["a", "b"], TINY)
     small, large, gap = chunks(3, 10)
-    large.body = b"x" * (BUNDLE_BYTES + 1)
+    large.body = b"x" * (TOGETHER_BYTES + 1)
     gap.number += 1
     assert not any(isinstance(command, SendAll) for command in ledger.offered_all(0, [small, large, gap]))
     assert FEED == small.feed

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from .lines import Line, Queue
     from .parcel import Command
 
-BUNDLE_MAX = 32  #: chunks that are sent to a worker at once
-BUNDLE_BYTES = 1 << 13  #: a larger chunk travels alone, so that it is not copied once more
+TOGETHER_MAX = 32  #: chunks that are sent to a worker at once
+TOGETHER_BYTES = 1 << 13  #: a larger chunk travels alone, so that it is not copied once more
 RECALL_WORTH = 0.002  #: seconds of work that are worth a recall at once
 PATIENCE = 0.05  #: seconds that a worker waits while others may hold what is not worth that
 
@@ -130,7 +130,7 @@ class Placement:
         parcel = waiting.popleft()
         feed, flags, number = parcel.feed, parcel.flags, parcel.number
         parcels = [parcel]
-        count = min(count, BUNDLE_MAX) if feed and len(parcel.body) <= BUNDLE_BYTES else 1
+        count = min(count, TOGETHER_MAX) if feed and _is_plain(parcel) else 1
         while len(parcels) < count:
             parcel = waiting[0]
             number += 1
@@ -138,7 +138,7 @@ class Placement:
                 parcel.number != number
                 or parcel.feed != feed
                 or parcel.flags != flags
-                or len(parcel.body) > BUNDLE_BYTES
+                or not _is_plain(parcel)
             ):
                 break
             parcels.append(waiting.popleft())
@@ -215,3 +215,9 @@ class Placement:
             queue.reminding = True
             commands.append(Remind(queue.index, PATIENCE))
         return fullest is not None
+
+
+def _is_plain(parcel: Parcel) -> bool:
+    """Whether it may travel with others: what has buffers elsewhere is more than its bytes."""
+    body = parcel.body
+    return body.__class__ is bytes and len(body) <= TOGETHER_BYTES

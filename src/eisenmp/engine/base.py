@@ -88,6 +88,9 @@ if TYPE_CHECKING:
         def send(self, wid: int, messages: Sequence[Message]) -> None:
             """Never blocks; first in, first out per worker."""
 
+        def send_with(self, wid: int, message: Message, descriptor: int) -> None:
+            """Like `send`, with a copy of the descriptor; of an engine whose `passes_descriptors` is true."""
+
         def poll(self, timeout: float | None) -> list[Event]:
             """What has happened; called by one thread at a time."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ..core import messages as m
 from ..core.messages import Message
@@ -115,6 +116,7 @@ class LocalWorker(StreamWorker):
 class LocalEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager."""
 
+    passes_descriptors = sys.platform == "linux"
     inherits = True  #: descriptors of a Launch reach the worker
     measurable = True  #: a worker is a process of this machine
 

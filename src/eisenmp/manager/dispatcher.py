@@ -34,11 +34,12 @@ from ..core.ledger import (
 )
 from ..core.messages import Message
 from ..engine.base import Arrived, Log, Lost, Notice, Started
-from ..wire import bundle
+from ..wire import batch
 from ..wire.pump import Pump
 from .cause import Blame
 from .cutting import Cutter
 from .enforcer import Enforcer
+from .lender import Lender, lender
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .signals import is_main, signals
@@ -108,6 +109,7 @@ class Dispatcher:
         self._executing = False
         self._following: list[Command] = []  # from commands that are being done
         self.supervisor = self.supervisor_type(self)
+        self.lender: Lender | None = lender(self)
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
 
@@ -183,12 +185,16 @@ class Dispatcher:
 
     def _ended(self, wid: int, message: Message) -> None:
         """Cycles under consecutive leases have ended."""
-        commands = self.ledger.finished_all(wid, message.a, bundle.ends(message), message.c * 1e-6)
+        commands = self.ledger.finished_all(wid, message.a, batch.ends(message), message.c * 1e-6)
         if commands is not None:
             self.execute(commands)
             return
-        for end in bundle.single(message):
+        for end in batch.single(message):
             self.execute(self.ledger.finished(wid, end.a, end, end.c * 1e-6))
+
+    def arrived(self, wid: int, message: Message) -> None:
+        """Handle a message in place of one that had to be looked at first."""
+        self._arrived(wid, [message])
 
     # what the ledger says
 
@@ -255,7 +261,7 @@ class Dispatcher:
     def _send_all(self, command: SendAll) -> None:
         wid, parcels = command
         self._note(wid, parcels)
-        self._hold(wid, bundle.chunks(parcels), len(parcels))
+        self._hold(wid, batch.chunks(parcels), len(parcels))
 
     def _note(self, wid: int, parcels: Iterable[Parcel]) -> None:
         """Chunks are about to be sent: tell those who want to know."""
@@ -283,6 +289,10 @@ class Dispatcher:
 
     def send_now(self, wid: int, message: Message) -> None:
         self._hold(wid, message, 1)
+        self._flush(wid)
+
+    def flush_to(self, wid: int) -> None:
+        """Send what waits for company there: something else is to come behind it."""
         self._flush(wid)
 
     def _flush(self, wid: int) -> None:
@@ -467,10 +477,14 @@ class Dispatcher:
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""
         self.feeds.pop(feed.number, None)
+        if self.lender is not None and not self.feeds:
+            self.lender.rest()
 
     def close(self) -> None:
         self.cutter.close()
         self.pump.close()
+        if self.lender is not None:
+            self.lender.close()
 
     def _ticket(self, parcel: Parcel) -> Any:
         from ..core.ticket import Ticket

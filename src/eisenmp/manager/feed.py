@@ -11,6 +11,7 @@ from ..core.pieces import FAILED, Pieces
 from ..core.record import NamedTuple
 from ..core.results import Failure, Result, Results, Run
 from ..core.ticket import Ticket
+from ..wire.bundle import inline
 from ..wire.pickles import loads
 from .cause import Blame, letter_reason
 from .signals import signals
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .books import Books
     from .dispatcher import Dispatcher
     from .gathering import Gathering
+    from .lender import Loan
 
 
 _BEGUN = Result(Ticket("", -1), None)  #: nobody gets to see it
@@ -60,6 +62,7 @@ class Feed:
         self.queue = queue
         self.listed = listed
         self.inflow: deque[Parcel] = deque()  #: cut, and not yet known to the ledger
+        self.loan: Loan | None = None  #: once a chunk was large, where memory is shared
         self.books: Books | None = None  #: in the ledger on disk, where there is one
         self.pace: Pace | None = None  #: of chunks that are cut by time
         self.gathering: Gathering | None = None  #: of rows, where chunks by time are no slices
@@ -269,6 +272,8 @@ class Feed:
     def room(self) -> int:
         """How many chunks may be cut now: as far ahead as the workers' credit, and no further."""
         queue = self._ledger_queue
+        if self.loan is not None and self.crowded:
+            return 0
         at_once = max(0, queue.at_once - len(self.inflow))
         waiting = max(1, queue.maxsize) - len(queue.waiting)
         if self.last_pull:
@@ -277,6 +282,12 @@ class Feed:
             # no results wait; a worker of 1.0 may take any number of chunks before its cycle ends
             return at_once + waiting if waiting > 0 else 0
         return min(at_once + waiting, self._window() - self._ahead()) if waiting > 0 else 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many bytes are ahead that no more is pulled before a worker waits for it."""
+        queue = self._ledger_queue
+        return self.loan is not None and self.loan.crowded and not (queue.demand and not queue.waiting)
 
     @property
     def hungry(self) -> bool:
@@ -288,6 +299,8 @@ class Feed:
         """Room for more than one chunk where many fit, so that the feeder is not woken for each."""
         if self.stopped or self.last_pull:
             return True
+        if self.loan is not None and self.crowded:
+            return False
         queue, window = self._ledger_queue, self._window()
         if queue.waiting and len(queue.waiting) >= max(1, queue.maxsize):
             return False
@@ -427,7 +440,7 @@ class Feed:
         """A chunk, or a piece of one, has failed for good, or was cancelled."""
         number, start = parcel.number, parcel.start if parcel.piece else None
         goes_on = self._skip or blame.kind == CANCELLED
-        self._failed.append(Lost(number, start, parcel.body, None, blame, parcel.attempts))
+        self._failed.append(Lost(number, start, inline(parcel.body), None, blame, parcel.attempts))
         ticket = self._ticket(number, start)
         if self.books is not None:
             self.books.gave_up(parcel, ticket.part, blame, final=goes_on)

@@ -11,6 +11,7 @@ from ..core.ledger import Parcel
 from ..core.pace import Pace
 from ..core.ticket import Ticket, header
 from ..errors import EisenmpError, FeedError
+from ..wire.bundle import LARGE
 from ..wire.pickles import Unpicklable, dumps
 from .gathering import Gathering
 from .restorer import Refused, Restorer, refusing
@@ -181,10 +182,12 @@ class Feeder:
                     books.ended(feed.next_number, feed.rows_cut)
                 return False
             try:
-                body = _packed(rows)
+                body = _packed(rows) if feed.loan is None else feed.loan.pack(rows, _packed)
             except Unpicklable as error:
                 self._unsendable(rows, error)
                 continue
+            if len(body) >= LARGE and feed.loan is None:
+                self._lend()
             count = len(rows)
             if feed.pace is not None:
                 feed.pace.packed(count, len(body))
@@ -194,16 +197,20 @@ class Feeder:
             inflow.append(parcel)
             if len(inflow) >= BATCH_MAX or feed.hungry:
                 self._dispatcher.take_in(feed)
+            if feed.loan is not None and feed.crowded:
+                return True
         return True
 
     def _offer(self, rows: Any, flags: int = 0) -> None:
         feed, dispatcher = self.feed, self._dispatcher
         try:
             titled = [header(feed.title, feed.next_number), *rows] if flags & m.TITLED else rows
-            body = _packed(titled)
+            body = _packed(titled) if feed.loan is None else feed.loan.pack(titled, _packed)
         except Unpicklable as error:
             self._unsendable(rows, error)
             return
+        if len(body) >= LARGE and feed.loan is None:
+            self._lend()
         with dispatcher.lock:
             if feed.stopped:
                 return
@@ -222,6 +229,12 @@ class Feeder:
             dispatcher.execute(dispatcher.ledger.offered_all(parcel.queue, parcels))
             dispatcher.settle()
         dispatcher.changed_here()
+
+    def _lend(self) -> None:
+        """The chunks are large: from now on their buffers go through shared memory, where there is some."""
+        lender = self._dispatcher.lender
+        if lender is not None and lender.lends:
+            self.feed.loan = lender.account()
 
     def _wait_for_room(self) -> Steps:
         """Wait until a chunk may be cut, or no more are wanted."""

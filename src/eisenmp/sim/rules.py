@@ -9,7 +9,7 @@ from ..core.failing import CANCELLED, RAISED, TIMED_OUT
 from ..core.ledger import Accept, Cut, Finish, FinishAll, Later, Recall, Remind, Send, SendAll, Token
 from ..core.messages import Message
 from ..manager.puts import WorkerPut
-from ..wire import bundle
+from ..wire import batch
 from ..wire.pickles import loads
 from ..wire.platform import SIGTERM
 from .books import Books
@@ -197,8 +197,8 @@ class Rules:
         for message in messages:
             if message.kind in (m.CHUNK, m.ITEM):
                 self._goes_out(wid, message.a)
-            elif message.kind == m.BUNDLE:
-                for lease, _, _ in bundle.opened(message):
+            elif message.kind == m.CHUNKS:
+                for lease, _, _ in batch.opened(message):
                     self._goes_out(wid, lease)
             elif message.kind == m.ANSWER:
                 self._answers.discard((wid, message.a))

@@ -37,7 +37,7 @@ class Trace:
         name = KINDS.get(kind, str(kind))
         if kind == m.CHUNK:
             return f"{name} ticket {b} of {self._feeds.get(c, 'nothing')} (lease {a}, queue {queue})"
-        if kind == m.BUNDLE:
+        if kind == m.CHUNKS:
             last = b + len(loads(body)) - 1
             return (
                 f"{name} tickets {b} to {last} of {self._feeds.get(c, 'nothing')} (lease {a}, queue {queue})"
