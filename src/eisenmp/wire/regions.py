@@ -17,7 +17,7 @@ import os
 import sys
 from itertools import count
 from mmap import PAGESIZE, mmap
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Region:
         self.on_end: Callable[[Hold], None] = nothing_to_do  #: of blocks that are first named here
         self.holds: WeakValueDictionary[int, Hold] = WeakValueDictionary()  #: by offset
         self.descriptor = -1
+        self.fresh: list[ref[Hold]] | None = None  #: blocks that were first named here, for who asks for them
         self.map = mmap(descriptor, size)
         self.descriptor = descriptor
         mapped[number] = self
@@ -85,16 +86,16 @@ class Region:
     @classmethod
     def take(cls, number: int, descriptor: int, size: int) -> Region:
         """The region that came with a descriptor, which is its own from now on."""
-        known = mapped.get(number)  # a worker in a thread of its manager
+        known = mapped.get(number)
+        if known is not None:
+            # a worker in a thread of its manager: it is the manager's own
+            os.close(descriptor)
+            return known
         try:
-            region = cls(number, descriptor, size) if known is None else known
+            return cls(number, descriptor, size)
         except BaseException:
             os.close(descriptor)
             raise
-        if region.descriptor != descriptor:
-            region.close()
-            region.descriptor = descriptor
-        return region
 
     def commit(self, end: int) -> None:
         """See to it that there is memory up to `end`; OSError, with nothing changed, when it is short."""
@@ -139,6 +140,8 @@ class Region:
         hold = self.holds.get(offset)
         if hold is None:
             hold = self.holds[offset] = Hold(self, offset, size, self.on_end)
+            if self.fresh is not None:
+                self.fresh.append(ref(hold))
         return hold
 
     def view(self, hold: Hold, *, writable: bool = False) -> memoryview:
