@@ -37,6 +37,7 @@ def run(scale: Scale) -> Iterator[Figure]:
     ):
         mine = Side("eisenmp", lambda: looked_at(ours.answers(emp, range(count), 1)), **expected)
         others = [
-            peer(peers.POOL.name, pool), peer(peers.MPIRE.name, mpire), peer(peers.JOBLIB_GENERATOR.name, joblib),
-        ]  # fmt: skip
+            peer(known.name, work)
+            for known, work in ((peers.POOL, pool), (peers.MPIRE, mpire), (peers.JOBLIB_GENERATOR, joblib))
+        ]
         yield contest("arrays", mine, others, scale, target=TARGET)

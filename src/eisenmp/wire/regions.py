@@ -12,7 +12,6 @@ told that there are none.
 
 from __future__ import annotations
 
-import mmap as mmap_module
 import os
 import sys
 from itertools import count
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 SLOTS = 1 << 13  #: blocks that may be lent at once, of a region for results: it starts with a byte for each
 GROWTH = 1 << 22  #: bytes that are taken at once, as long as there is that much
-REMOVE: int | None = getattr(mmap_module, "MADV_REMOVE", None)
+MADV_REMOVE = 9
 _SEALS = (1033, 0x1 | 0x2 | 0x4)  # F_ADD_SEALS; against more seals, shrinking and growing
 
 _numbers = count(1)
@@ -128,8 +127,8 @@ class Region:
 
     def _give_back(self, start: int, stop: int) -> None:
         start, stop = -(-start // PAGESIZE) * PAGESIZE, stop // PAGESIZE * PAGESIZE
-        if start < stop and REMOVE is not None:
-            self.map.madvise(REMOVE, start, stop - start)
+        if sys.platform == "linux" and start < stop:
+            self.map.madvise(MADV_REMOVE, start, stop - start)
 
     def block(self, offset: int, size: int) -> Block:
         """What can be pickled, and is a read-only memoryview of these bytes where it is opened."""
