@@ -17,6 +17,8 @@ NAMES = (
     "ints",
     "tiny",
     "strings",
+    "arrays_in",
+    "arrays_out",
     "start",
     "ahead",
     "memory",

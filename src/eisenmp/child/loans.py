@@ -59,6 +59,7 @@ class Loans:
         elif use == m.FOR_ROWS and not known:
             # where it is the manager's own map, the manager sees for itself what is read
             region.on_end = self._on_end
+            region.fresh = []
             self._rows = region
 
     def dropped(self, number: int) -> None:
@@ -80,7 +81,10 @@ class Loans:
         region = self._rows
         if region is None:
             return
-        new = [hold for hold in list(region.holds.values()) if not hold.mark] if region.holds else []
+        new: list[Hold] = []
+        if region.fresh:
+            fresh, region.fresh = region.fresh, []
+            new = [hold for reference in fresh if (hold := reference()) is not None]
         if self._ended:
             self._channel.post(Message(m.KEPT, body=b"".join(map(_packed, _drained(self._ended)))))
         if new:

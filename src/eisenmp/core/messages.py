@@ -36,9 +36,7 @@ REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; bod
 
 PROGRESS = 44  #: b: rows done within the running chunk
 NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: pickled object
-OUTPUTS = (
-    49  #: as OUTPUT that is FINAL, for b leases from `a` on; c: of all cycles; body: pickled list of bodies
-)
+OUTPUTS = 54  #: as FINAL OUTPUT, for b leases from `a` on; c: of all cycles; body: pickled list of bodies
 
 LENT = 49  #: an OUTPUT whose body names blocks of the worker's region for results
 KEPT = (

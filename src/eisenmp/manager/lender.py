@@ -88,6 +88,7 @@ class Lender:
         region = self._results.pop(wid, None)
         if region is not None:
             region.leave()
+            region.close()
             self._left.append(region)
 
     def close(self) -> None:
@@ -229,8 +230,6 @@ class Lender:
             return
         self._results[wid] = region
         self._send(wid, region, m.FOR_RESULTS)
-        # it is sent to nobody else
-        region.close()
 
     def _grant(self) -> int:
         """The share of one worker in what is for results."""

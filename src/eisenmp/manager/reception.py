@@ -43,6 +43,7 @@ class Reception:
             m.FAILED_START: self._on_failed_start,
             m.REQUEST: self._on_request,
             m.PROGRESS: self._on_progress,
+            m.ARENA: lambda wid, message: None,
         }
         if dispatcher.lender is not None:
             self.handlers |= dispatcher.lender.handlers

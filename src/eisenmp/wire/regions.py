@@ -12,12 +12,11 @@ told that there are none.
 
 from __future__ import annotations
 
-import mmap as mmap_module
 import os
 import sys
 from itertools import count
 from mmap import PAGESIZE, mmap
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 SLOTS = 1 << 13  #: blocks that may be lent at once, of a region for results: it starts with a byte for each
 GROWTH = 1 << 22  #: bytes that are taken at once, as long as there is that much
-REMOVE: int | None = getattr(mmap_module, "MADV_REMOVE", None)
+MADV_REMOVE = 9
 _SEALS = (1033, 0x1 | 0x2 | 0x4)  # F_ADD_SEALS; against more seals, shrinking and growing
 
 _numbers = count(1)
@@ -66,6 +65,7 @@ class Region:
         self.on_end: Callable[[Hold], None] = nothing_to_do  #: of blocks that are first named here
         self.holds: WeakValueDictionary[int, Hold] = WeakValueDictionary()  #: by offset
         self.descriptor = -1
+        self.fresh: list[ref[Hold]] | None = None  #: blocks that were first named here, for who asks for them
         self.map = mmap(descriptor, size)
         self.descriptor = descriptor
         mapped[number] = self
@@ -85,18 +85,16 @@ class Region:
     @classmethod
     def take(cls, number: int, descriptor: int, size: int) -> Region:
         """The region that came with a descriptor, which is its own from now on."""
-        known = mapped.get(number)  # a worker in a thread of its manager
+        known = mapped.get(number)
+        if known is not None:
+            # a worker in a thread of its manager: it is the manager's own
+            os.close(descriptor)
+            return known
         try:
-            region = cls(number, descriptor, size) if known is None else known
+            return cls(number, descriptor, size)
         except BaseException:
             os.close(descriptor)
             raise
-        if region.descriptor < 0:
-            region.descriptor = descriptor
-        elif region.descriptor != descriptor:
-            # the one that is there may be on its way to another worker at this moment
-            os.close(descriptor)
-        return region
 
     def commit(self, end: int) -> None:
         """See to it that there is memory up to `end`; OSError, with nothing changed, when it is short."""
@@ -129,8 +127,8 @@ class Region:
 
     def _give_back(self, start: int, stop: int) -> None:
         start, stop = -(-start // PAGESIZE) * PAGESIZE, stop // PAGESIZE * PAGESIZE
-        if start < stop and REMOVE is not None:
-            self.map.madvise(REMOVE, start, stop - start)
+        if sys.platform == "linux" and start < stop:
+            self.map.madvise(MADV_REMOVE, start, stop - start)
 
     def block(self, offset: int, size: int) -> Block:
         """What can be pickled, and is a read-only memoryview of these bytes where it is opened."""
@@ -141,6 +139,8 @@ class Region:
         hold = self.holds.get(offset)
         if hold is None:
             hold = self.holds[offset] = Hold(self, offset, size, self.on_end)
+            if self.fresh is not None:
+                self.fresh.append(ref(hold))
         return hold
 
     def view(self, hold: Hold, *, writable: bool = False) -> memoryview:
