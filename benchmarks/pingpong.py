@@ -1,4 +1,4 @@
-"""The least that could be: two plain processes over pipes, some chunks in flight at each, and nothing else."""
+"""The least there could be: two plain processes over pipes, some chunks in flight at each, nothing else."""
 
 from __future__ import annotations
 

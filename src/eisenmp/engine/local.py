@@ -7,6 +7,7 @@ import os
 from ..core import messages as m
 from ..core.messages import Message
 from ..wire import platform
+from ..wire.descriptors import make_room
 from . import process
 from .base import Log
 from .strays import below, end
@@ -150,6 +151,7 @@ class LocalEngine(StreamEngine):
 
     def spawn(self, wid: int, launch: Launch, *, node: str | None = None) -> int:
         """Start a fresh interpreter. Returns its pid; raises OSError when the system has no room for it."""
+        make_room(len(self.workers) + 1)
         launch = launch._replace(environment=self.strays.marked(launch.environment))
         if launch.warm:
             from .forks import ForkServer, complete
