@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from tests import leaks, surroundings
 from tests.skips import LIST, SkipGate, read_allowed
@@ -20,6 +21,8 @@ hypothesis.settings.register_profile(
     "eisenmp", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("eisenmp")
+# Else its examples depend on the constants of all modules that happen to be there, and no seed repeats them.
+vars(providers).update(_get_local_constants=lambda: providers._local_constants)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -108,7 +108,7 @@ def test_a_worker_that_pauses_gets_nothing_and_gives_back() -> None:
     assert recalls(ledger.paused(1, True)) == [(1, 0, 2)]
     assert ledger.paused(1, True) == []
     assert ledger.returned(1, 0, [ahead.lease]) == []
-    assert ledger.done(1, [running.lease], LONG) == [Finish(running, [], 1)]
+    assert ledger.done(1, [running.lease], LONG) == [Finish(running, [], 1, LONG)]
     assert not ledger.available(1, 0)
     assert sent(ledger.wanted(2, 0, 1)) == [(2, ahead)]
 

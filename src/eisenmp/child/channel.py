@@ -11,6 +11,7 @@ from ..core.messages import Message
 from ..core.record import NamedTuple
 from ..core.ticket import TICKET_ID_PREFIX, Ticket
 from ..errors import Stopped
+from ..wire import bundle
 from ..wire.frames import FrameReader, encode
 from ..wire.pickles import dumps, loads
 from ..wire.pump import Pump
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..core.queues import QueueName
     from ..wire.link import Link
 
-OUT_MAX = 16  #: messages that may wait for a common system call
+OUT_MAX = 32  #: messages that may wait for a common system call
 OUT_DELAY = 0.001  #: seconds that they may wait
 TICK = 0.001
 MICROSECONDS_MAX = (1 << 32) - 1
@@ -241,7 +242,7 @@ class Channel:
             if not batch:
                 return
             try:
-                self._link.write(encode(batch))
+                self._link.write(encode(bundle.results(batch) if len(batch) > 1 else batch))
             except OSError:
                 self._end()
                 raise Stopped("the manager is gone") from None
@@ -475,6 +476,18 @@ class Channel:
             inbox = self._inboxes.get(queue) or self.inbox(queue)
             # NamedTuple's own __new__ costs three times as much, and this runs for every chunk
             inbox.items.append(tuple.__new__(Item, (kind, queue, a, b, c, flags, body)))
+            if self.leaving:
+                self._recalled(queue, inbox, len(inbox.items))
+                self.flush()
+        elif kind == m.BUNDLE:
+            inbox = self._inboxes.get(queue) or self.inbox(queue)
+            new = tuple.__new__
+            inbox.items.extend(
+                [
+                    new(Item, (m.CHUNK, queue, lease, number, c, flags, chunk))
+                    for lease, number, chunk in bundle.opened(message)
+                ]
+            )
             if self.leaving:
                 self._recalled(queue, inbox, len(inbox.items))
                 self.flush()

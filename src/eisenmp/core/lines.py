@@ -92,6 +92,11 @@ class Queue:
         return sum(line.takes for line in list(lines.values()))  # also read by threads of feeders
 
     @property
+    def share(self) -> int:
+        """How many of the chunks that wait each of those who take some should have."""
+        return -(-len(self.waiting) // max(1, len(self.roomy), len(self.demand)))
+
+    @property
     def ended(self) -> bool:
         return self.fed and not self.feeds
 
@@ -151,6 +156,14 @@ class Line:
             leases -= 1  # else it may be busy with a chunk of another queue
         return min(leases, self.sent - self.wanted)
 
+    def up_to(self, count: int) -> int:
+        """How many chunks may be sent now, `count` at most; none ahead while others have an open get."""
+        if not self.known:
+            return 1
+        if len(self.queue.demand) > self.in_demand:
+            return min(self.wanted - self.sent, count, len(self.queue.waiting))
+        return min(self.takes, count, len(self.queue.waiting))
+
     def want(self) -> None:
         """Stand in the row of those who wait."""
         if not self.in_demand:
@@ -196,6 +209,23 @@ class Line:
                 self.trial = True
             else:
                 self._become_known()
+        self._served()
+
+    def lease_all(self, lease: int, parcels: list[Parcel]) -> None:
+        """The same for several chunks, under consecutive leases; only for who has taken chunks before."""
+        queue, leases = self.queue, self.open
+        for number, parcel in enumerate(parcels, lease):
+            parcel.lease = number
+            leases[number] = self.worker.leases[number] = parcel
+        count = len(parcels)
+        queue.surplus += count if len(leases) > count else count - 1
+        queue.in_flight += count
+        self.sent += count
+        self._served()
+
+    def _served(self) -> None:
+        """Something was sent: take the place in the rows that follows from it."""
+        queue, leases = self.queue, self.open
         if self.in_demand and self.sent >= self.wanted and queue.demand[0] is self:
             queue.demand.popleft()
             self.in_demand = False
@@ -218,6 +248,14 @@ class Line:
         queue.in_flight -= 1
         if leases:
             queue.surplus -= 1
+
+    def close_all(self, lease: int, count: int) -> None:
+        """So many leases from this one on are over."""
+        queue, leases = self.queue, self.open
+        for number in range(lease, lease + count):
+            del leases[number]
+        queue.in_flight -= count
+        queue.surplus -= count if leases else count - 1
 
     def measured(self, seconds: float) -> None:
         """A cycle with chunks of this queue took so long."""

@@ -13,6 +13,7 @@ ANSWER = 5  #: a: request; body: pickled answer
 TOOLS = 6  #: body: pickled dict of broadcast tools
 QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
 CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
+BUNDLE = 10  #: as CHUNK, for consecutive leases and tickets from `a` and `b` on; body: pickled list of bodies
 
 # manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
 FORK = 9  #: a: wid; carries socket, life line, output and more; body: pickled numbers that those are to have
@@ -33,6 +34,9 @@ REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; bod
 
 PROGRESS = 44  #: b: rows done within the running chunk
 NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: pickled object
+OUTPUTS = (
+    49  #: as OUTPUT that is FINAL, for b leases from `a` on; c: of all cycles; body: pickled list of bodies
+)
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid
 FORKED = 46  #: a: wid, b: pid; carries a pidfd

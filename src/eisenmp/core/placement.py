@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import deque
 
 from .lines import FEW
-from .parcel import Accept, Parcel, Recall, Remind, Send, Token
+from .parcel import Accept, Parcel, Recall, Remind, Send, SendAll, Token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .lines import Line, Queue
     from .parcel import Command
 
+BUNDLE_MAX = 32  #: chunks that are sent to a worker at once
+BUNDLE_BYTES = 1 << 13  #: a larger chunk travels alone, so that it is not copied once more
 RECALL_WORTH = 0.002  #: seconds of work that are worth a recall at once
 PATIENCE = 0.05  #: seconds that a worker waits while others may hold what is not worth that
 
@@ -44,6 +46,7 @@ class Placement:
         """Give out what waits, to those who want it; let waiting puts in."""
         commands: list[Command] = []
         waiting = queue.waiting
+        share = 0
         if self._kept and queue.demand:
             self._place_kept(queue, commands)
         while True:
@@ -54,7 +57,11 @@ class Placement:
             line = self._next(queue, waiting[0].feed > 0)
             if line is None:
                 break
-            commands.append(self.send(line, waiting.popleft()))
+            share = share or queue.share
+            if share > 1 and (count := line.up_to(share)) > 1:
+                commands.append(self._send_several(line, count))
+            else:
+                commands.append(self.send(line, waiting.popleft()))
         if queue.demand and not waiting:
             self._starving(queue, commands)
         return commands
@@ -116,6 +123,31 @@ class Placement:
         line.lease(lease, parcel)
         # for each chunk: past the __new__ of the named tuple, which is written in Python
         return tuple.__new__(Send, (line.worker.wid, parcel))
+
+    def _send_several(self, line: Line, count: int) -> Send | SendAll:
+        """Lease up to so many parcels to the worker: as far as their tickets follow each other."""
+        waiting = line.queue.waiting
+        parcel = waiting.popleft()
+        feed, flags, number = parcel.feed, parcel.flags, parcel.number
+        parcels = [parcel]
+        count = min(count, BUNDLE_MAX) if feed and len(parcel.body) <= BUNDLE_BYTES else 1
+        while len(parcels) < count:
+            parcel = waiting[0]
+            number += 1
+            if (
+                parcel.number != number
+                or parcel.feed != feed
+                or parcel.flags != flags
+                or len(parcel.body) > BUNDLE_BYTES
+            ):
+                break
+            parcels.append(waiting.popleft())
+        if len(parcels) == 1:
+            return self.send(line, parcels[0])
+        lease = self._lease + 1
+        self._lease += len(parcels)
+        line.lease_all(lease, parcels)
+        return SendAll(line.worker.wid, parcels)
 
     def _place_kept(self, queue: Queue, commands: list[Command]) -> None:
         """What is kept for the worker of a slot comes first for it."""

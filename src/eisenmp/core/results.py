@@ -34,6 +34,10 @@ class Failure(NamedTuple):
     stack: str = ""
 
 
+class Run(list["Any"]):
+    """The outputs of consecutive tickets, one each."""
+
+
 class Results:
     """Takes what finishes under its number and gives it out once.
 
@@ -78,6 +82,27 @@ class Results:
             self._ready.append((number, outputs))
         return True
 
+    def add_all(self, first: int, outputs: list[Any]) -> bool:
+        """Consecutive chunks are done, with one output each; False, and no change, if they are not new."""
+        seen, end = self._seen_below, first + len(outputs)
+        if first >= seen:
+            if first > seen:
+                self._gaps.update(range(seen, first))
+            self._seen_below = end
+        elif self._gaps.issuperset(range(first, end)):
+            self._gaps.difference_update(range(first, end))
+        else:
+            return False
+        self.finished += len(outputs)
+        if not self.kept:
+            self._passed += len(outputs)
+        elif self.ordered:
+            self._early[first] = Run(outputs)
+            self._advance()
+        else:
+            self._ready.append((first, Run(outputs)))
+        return True
+
     def fail(self, number: int) -> bool:
         """A chunk is given up; False when that number was finished before."""
         if not self._finish(number):
@@ -106,7 +131,8 @@ class Results:
     def open_window(self) -> None:
         """Nobody iterates: drop what waits and whatever comes."""
         self.kept = False
-        self._passed += len(self._ready) + sum(1 for value in self._early.values() if value is not _SKIPPED)
+        self._passed += sum(_tickets(outputs) for _, outputs in self._ready)
+        self._passed += sum(_tickets(outputs) for outputs in self._early.values())
         self._ready.clear()
         self._early.clear()
 
@@ -119,10 +145,18 @@ class Results:
         return bool(self._ready)
 
     def pop(self) -> tuple[int, Any]:
-        """The next (number, outputs); raises IndexError when none is ready."""
+        """The next (number, outputs); raises IndexError when none is ready.
+
+        The outputs of a Run, of this number and those that follow, are given out one by one: `gave` each.
+        """
         entry = self._ready.popleft()
-        self._popped += 1
+        if entry[1].__class__ is not Run:
+            self._popped += 1
         return entry
+
+    def gave(self) -> None:
+        """Another output of the Run was given out."""
+        self._popped += 1
 
     def close_gaps(self) -> None:
         """What is missing will not come: give out what was held back for it, in order."""
@@ -153,7 +187,17 @@ class Results:
             outputs = early.pop(self._order_next)
             if outputs is not _SKIPPED:
                 self._ready.append((self._order_next, outputs))
+                if outputs.__class__ is Run:
+                    self._order_next += len(outputs)
+                    continue
             self._order_next += 1
+
+
+def _tickets(outputs: Any) -> int:
+    """How many tickets wait to be given out with these outputs."""
+    if outputs.__class__ is Run:
+        return len(outputs)
+    return int(outputs is not _SKIPPED)
 
 
 _SKIPPED = object()

@@ -22,6 +22,7 @@ class Launch(NamedTuple):
     descriptors: tuple[int, ...] = ()  #: more descriptors for the worker to inherit under the same numbers
     warm: bytes = b""  #: to be forked: pickled `child.spec.Warm`, which the spec lacks, as it lacks the tools
     tools: Sequence[bytes] = ()  #: with `warm`: all that was broadcast, in order
+    entrance: int = -1  #: a descriptor of the cgroup that the worker joins, if there is one
 
 
 class Exit(NamedTuple):

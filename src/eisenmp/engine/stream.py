@@ -195,9 +195,13 @@ class StreamEngine:
         for worker in workers:
             worker.reap()
             worker.release()
-        self.strays.end()
+        self.end_strays()
         self.poller.close()
         self._posted.clear()
+
+    def end_strays(self) -> None:
+        """End what the workers have left behind; they are gone themselves."""
+        self.strays.end()
 
     def abandon(self) -> None:
         """In a copy of the program made by os.fork(): the engine is not ours."""

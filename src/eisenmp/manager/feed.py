@@ -9,7 +9,7 @@ from ..core.failing import CANCELLED
 from ..core.outcome import Piece
 from ..core.pieces import FAILED, Pieces
 from ..core.record import NamedTuple
-from ..core.results import Failure, Result, Results
+from ..core.results import Failure, Result, Results, Run
 from ..core.ticket import Ticket
 from ..wire.pickles import loads
 from .cause import Blame, letter_reason
@@ -206,6 +206,13 @@ class Feed:
                     if not results.ready:
                         break
                 number, outputs = results.pop()
+                if outputs.__class__ is Run:
+                    for following, body in enumerate(outputs, number):
+                        results.gave()
+                        ticket = new(Ticket, (queue, following, feed, 0))
+                        yield new(Result, (ticket, self._load(following, body)))
+                    pump.poke()  # there is room again for the feeder
+                    continue
                 pump.poke()
                 if outputs.__class__ is tuple:
                     for piece in outputs:
@@ -351,6 +358,22 @@ class Feed:
             self._piece_ended(parcel, outputs)
         elif self._add(number, outputs) and self.books is not None:
             self.books.done(number, (Piece(0, 0, parcel.rows, tuple(outputs)),))
+        return self._source_ended and self.is_over
+
+    def finished_all(self, parcels: list[Parcel], bodies: list[bytes], seconds: float) -> bool:
+        """Consecutive chunks are done, in so many seconds each; returns whether those were the last."""
+        if self.listed or self.books is not None or not self._results.add_all(parcels[0].number, bodies):
+            for parcel, body in zip(parcels, bodies, strict=True):
+                output = m.Message(m.OUTPUT, a=parcel.lease, flags=m.FINAL, body=body)
+                self.finished(parcel, [output], seconds)
+            return self._source_ended and self.is_over
+        if self.pace is not None:
+            for parcel in parcels:
+                self.pace.done(parcel.rows, seconds)
+        if self._rows_of:
+            self._rows_done += sum(self._rows_of.pop(parcel.number, self._size or 0) for parcel in parcels)
+        else:
+            self._rows_done += len(parcels) * (self._size or 0)
         return self._source_ended and self.is_over
 
     def _piece_ended(self, parcel: Parcel, outputs: Any) -> None:

@@ -6,6 +6,7 @@ from ..child.channel import TICK, Channel, Item
 from ..core import messages as m
 from ..core.messages import Message
 from ..errors import Stopped
+from ..wire import bundle
 from .pump import WorkerPump
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ class SimChannel(Channel):
         if self._out:
             batch = list(self._out)
             self._out.clear()
-            self._process.say(batch)
+            self._process.say(bundle.results(batch))
 
     def hear(self, messages: list[Message]) -> None:
         """What the manager has sent arrives."""

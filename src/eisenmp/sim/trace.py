@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core import messages as m
+from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ class Trace:
         name = KINDS.get(kind, str(kind))
         if kind == m.CHUNK:
             return f"{name} ticket {b} of {self._feeds.get(c, 'nothing')} (lease {a}, queue {queue})"
+        if kind == m.BUNDLE:
+            last = b + len(loads(body)) - 1
+            return (
+                f"{name} tickets {b} to {last} of {self._feeds.get(c, 'nothing')} (lease {a}, queue {queue})"
+            )
+        if kind == m.OUTPUTS:
+            return f"{name} FINAL leases {a} to {a + b - 1}"
         if kind == m.CONTROL:
             return f"{ORDERS[a]} queue {queue} lease {b} count {c}"
         if kind == m.REQUEST:
