@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import eisenmp
 from eisenmp.child.channel import Channel
 from eisenmp.core.pace import Pace
-from eisenmp.manager.gathering import PATIENCE
+from eisenmp.manager.gathering import PATIENCE, Gathering
 from eisenmp.testing import eventually
 
 LEAST, MOST = 0.02, 0.1  # seconds of work that a chunk should have
@@ -138,6 +139,11 @@ def large_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eisenmp.manager.feeder.Pace", lambda: known)
 
 
+def in_hand(gathering: Gathering, rows: int) -> bool:
+    """Whether so many rows wait, and not for ever."""
+    return gathering._timed and len(gathering._rows) == rows
+
+
 class Dialogue:
     """A source that gives some rows at once and goes on when there are results of all of them."""
 
@@ -167,7 +173,7 @@ def test_what_is_in_hand_goes_out_while_the_source_waits_for_its_results(
         gathering = feed.gathering
         assert gathering is not None
         for burst in source.bursts:
-            eventually(lambda burst=burst: gathering._timed and len(gathering._rows) == burst)
+            eventually(partial(in_hand, gathering, burst))
             before = feed.next_number
             clock.now += 0.9 * PATIENCE
             emp.dispatcher.pump.glance()

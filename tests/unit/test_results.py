@@ -147,3 +147,18 @@ def test_every_number_comes_once(order: list[int], failing: set[int], ordered: b
     expected = [number for number in order if number not in failing]
     assert found == (sorted(expected) if ordered else expected)
     assert results.taken == results.finished == 12
+
+
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(1, 5)), max_size=12))
+def test_runs_are_taken_whole_or_not_at_all(runs: list[tuple[int, int]]) -> None:
+    results = Results()
+    results.open_window()
+    known: set[int] = set()
+    for first, count in runs:
+        run = set(range(first, first + count))
+        taken = results.add_all(first, ["x"] * count)
+        assert not taken or known.isdisjoint(run)
+        known |= run if taken else set()
+        assert results.missing(20) == sorted(set(range(20)) - known)
+        assert all((number in results) == (number in known) for number in range(22))
+    assert results.taken == results.finished == len(known)

@@ -8,6 +8,7 @@ import sys
 from ..core import messages as m
 from ..core.messages import Message
 from ..wire import platform
+from ..wire.descriptors import make_room
 from . import cgroup, process
 from .base import Log
 from .strays import below, end
@@ -157,6 +158,7 @@ class LocalEngine(StreamEngine):
 
     def spawn(self, wid: int, launch: Launch, *, node: str | None = None) -> int:
         """Start a fresh interpreter. Returns its pid; raises OSError when the system has no room for it."""
+        make_room(len(self.workers) + 1)
         environment = self.strays.marked(launch.environment)
         launch = launch._replace(environment=environment, entrance=self._entrance())
         if launch.warm:

@@ -51,3 +51,26 @@ def passed(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
     return descriptors
+
+
+FEW = 16  #: workers that find room anywhere
+EACH = 6  #: that a worker takes at its start; then it is 4
+SPARE = 256  #: for the program itself
+
+
+def make_room(workers: int) -> None:
+    """Raise the soft limit of this process as far as so many workers need it and the hard one lets it."""
+    if workers <= FEW or sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = SPARE + EACH * workers
+    if soft >= needed or soft in (resource.RLIM_INFINITY, hard):
+        return
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    except (OSError, ValueError):
+        return  # it may be that there are enough all the same
