@@ -12,6 +12,7 @@ import pytest
 from hypothesis.internal.conjecture import providers
 
 from tests import leaks, surroundings
+from tests.order import in_order
 from tests.skips import LIST, SkipGate, read_allowed
 
 LEFT = "left behind"  #: in what a process that runs some of the tests tells at its end
@@ -36,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("EISENMP_")]:
         if name != "EISENMP_PORTABLE":
             del os.environ[name]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_order(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(autouse=True)
