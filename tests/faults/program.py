@@ -6,7 +6,6 @@ import fcntl
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
