@@ -24,8 +24,7 @@ NOTES = """
 What a worker starts in a session of its own (setsid, daemons) is no part of the table. With eisenmp it ends
 when the manager stops. After a SIGKILL of the program it ends too where the program may make a cgroup below
 its own (`eisenmp doctor` says whether): the workers and all that they start are in it, and a guardian, a
-shell that waits for the end of the program, has the kernel end it. Elsewhere nobody is left who could do
-that.
+shell that waits for the end of the program, has the kernel end it. Elsewhere nobody is left who could do it.
 """
 
 NAMED = ("eisenmp", "joblib", "mpire", "pebble")

@@ -30,9 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipGate(read_allowed(config.rootpath / LIST)), "skip-gate")
     config.pluginmanager.register(SessionGuard(), "session-guard")
     leaks.adopt_orphans()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
         # ignored signals are inherited: a suite in the background would run programs deaf to Ctrl-C
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
     # Settings of whoever runs the tests must not change what they see; the portable path is chosen so.
     for name in [name for name in os.environ if name.startswith("EISENMP_")]:
         if name != "EISENMP_PORTABLE":

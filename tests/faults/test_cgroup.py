@@ -16,7 +16,7 @@ from eisenmp.engine import cgroup, strays
 from eisenmp.testing import eventually
 from tests import leaks
 
-from .program import descendants, program
+from .program import descendants, is_guardian, program
 from .test_strays import WORKER
 
 METHODS = ("spawn", "forkserver")
@@ -91,12 +91,8 @@ def made_by(where: str, pid: int) -> list[Path]:
 
 def guardian(pid: int) -> int:
     """The one of the program."""
-    (found,) = (child for child in leaks._children(pid) if b"eisenmp:guardian" in command_of(child))
+    (found,) = filter(is_guardian, leaks._children(pid))
     return found
-
-
-def command_of(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -133,15 +129,15 @@ COPY = """
             copy = os.fork()
             if not copy:
                 signal.pause()
-            print("copy", copy, flush=True)"""
+            print("forked", copy, flush=True)"""
 
 
 def test_the_guardian_hears_nobody_and_holds_nothing(tmp_path: Path) -> None:
     """Nor does a copy of the program keep it from seeing that the manager is gone."""
     text = managed(place("at once"), "starts_all", "spawn", then=COPY.strip())
     with program(tmp_path, text, workers=dedent(WORKER) + dedent(WORKERS)) as started:
-        started.until("copy")
-        (copy,) = started.values("copy")
+        started.until("forked")
+        (copy,) = started.values("forked")
         try:
             started.until("left", count=6 - len(started.values("left")))
             pid = guardian(started.pid)

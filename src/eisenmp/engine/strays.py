@@ -1,9 +1,8 @@
 """Processes that workers started and that left their process group, as with setsid: ended with the manager.
 
-Every worker has a mark of its manager in its environment, and so has what it starts, whoever its parent is
-by then. What has cleared its environment is found as long as it is a descendant of a worker that is killed.
-Windows needs none of this: a job object holds all. Nor does a manager whose workers are in a cgroup of
-their own.
+Every worker has a mark of its manager in its environment, and so has what it starts, whoever its parent is by
+then. What has cleared its environment is found as long as it is a descendant of a worker that is killed.
+Windows needs none of this: a job object holds all. Nor does a manager whose workers are in a cgroup.
 """
 
 from __future__ import annotations
