@@ -14,6 +14,8 @@ TOOLS = 6  #: body: pickled dict of broadcast tools
 QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
 CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
 
+STOCK = 12  #: a: feed; body: pickled source that the worker reads by itself; empty when the feed is over
+
 # manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
 FORK = 9  #: a: wid; carries socket, life line, output and more; body: pickled numbers that those are to have
 
@@ -33,6 +35,9 @@ REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; bod
 
 PROGRESS = 44  #: b: rows done within the running chunk
 NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: pickled object
+
+MARKS = 52  #: a: feed, b: number of the first; body: marks of rows of its source, 4 bytes each
+SOURCE_END = 53  #: a: feed, b: it has so many rows at most; body: what it raised, or empty
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid
 FORKED = 46  #: a: wid, b: pid; carries a pidfd

@@ -123,6 +123,21 @@ class Results:
         self._popped += 1
         return entry
 
+    def cut_back(self, number: int) -> None:
+        """There are no chunks from this number on, whatever was said of them."""
+        behind = {known for known in self._finished if known >= number}
+        behind.update(range(number, self._seen_below))
+        self._finished -= behind
+        self._seen_below = min(self._seen_below, number)
+        self.finished -= len(behind)
+        lost = [known for known in self.failed if known >= number]
+        self.failed = [known for known in self.failed if known < number]
+        self._passed -= len(lost)
+        for known in [known for known in self._early if known >= number]:
+            del self._early[known]
+        if any(known >= number for known, _ in self._ready):
+            self._ready = deque(entry for entry in self._ready if entry[0] < number)
+
     def close_gaps(self) -> None:
         """What is missing will not come: give out what was held back for it, in order."""
         self._ready.extend((n, self._early[n]) for n in sorted(self._early) if self._early[n] is not _SKIPPED)

@@ -27,6 +27,7 @@ from .enforcer import Enforcer
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .signals import is_main, signals
+from .stocks import Stocks
 from .supervisor import Supervisor
 
 TYPE_CHECKING = False
@@ -67,6 +68,7 @@ class Dispatcher:
         self.renews = False  #: workers are replaced after a number of chunks
         self.enforcer = Enforcer(self, None, 0.0)
         self.cutter = Cutter(self)
+        self.stocks = Stocks(self)  #: sources that workers read
         self.drain: Drain | None = None  #: the program was interrupted
         self.iterated: set[int] = set()  #: feeds whose results somebody takes one by one
         self._posted: deque[Callable[[], None]] = deque()
@@ -198,6 +200,8 @@ class Dispatcher:
         if not parcel.feed:
             self.send_now(wid, Message(m.ITEM, parcel.queue, parcel.lease, body=parcel.body))
             return
+        if self.stocks:
+            self.stocks.before(wid, parcel.feed)
         if self.renews:
             self.supervisor.sent(wid)
         if self.enforcer.watches:
@@ -238,7 +242,7 @@ class Dispatcher:
             while feed.inflow:
                 parcels.append(feed.inflow.popleft())
             if parcels and not feed.stopped:
-                if feed.unwanted:
+                if feed.unwanted or feed.limit is not None:
                     parcels = feed.sort_out(parcels)
                 self.execute(self.ledger.offered_all(feed.queue.number, parcels))
                 self.settle()
@@ -302,7 +306,7 @@ class Dispatcher:
         feed = self.feeds.get(parcel.feed)
         if feed is None:
             return
-        if self.emit is not None:
+        if self.emit is not None and not feed.is_void(parcel):
             slot = self.slot_number(command.wid)
             rows = parcel.rows if parcel.piece else feed.rows_of(parcel.number)
             self.emit("ChunkDone", (self._ticket(parcel), slot, rows))
@@ -319,7 +323,7 @@ class Dispatcher:
             )
             return
         feed = self.feeds.get(parcel.feed)
-        if feed is None:
+        if feed is None or feed.is_void(parcel):
             return
         ticket = self._ticket(parcel)
         slot = self.crew.find(command.wid)
@@ -396,6 +400,8 @@ class Dispatcher:
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""
         self.feeds.pop(feed.number, None)
+        if self.stocks:
+            self.stocks.over(feed.number)
 
     def close(self) -> None:
         self.cutter.close()

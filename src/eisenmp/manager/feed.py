@@ -10,6 +10,7 @@ from ..core.outcome import Piece
 from ..core.pieces import FAILED, Pieces
 from ..core.record import NamedTuple
 from ..core.results import Failure, Result, Results
+from ..core.span import Span
 from ..core.ticket import Ticket
 from ..wire.pickles import loads
 from .cause import Blame, letter_reason
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..core.queues import QueueName
     from .books import Books
     from .dispatcher import Dispatcher
+    from .reading import Reading
 
 
 _BEGUN = Result(Ticket("", -1), None)  #: nobody gets to see it
@@ -59,6 +61,8 @@ class Feed:
         self.listed = listed
         self.inflow: deque[Parcel] = deque()  #: cut, and not yet known to the ledger
         self.books: Books | None = None  #: in the ledger on disk, where there is one
+        self.reading: Reading | None = None  #: where workers read the source
+        self.limit: int | None = None  #: how many tickets there are, when workers have found the end
         self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
@@ -102,7 +106,7 @@ class Feed:
         failures = []
         for lost in list(self._failed):
             ticket, why = self._ticket(lost.number, lost.start), lost.why
-            rows = lost.rows if lost.body is None else _rows(lost.body)
+            rows = lost.rows if lost.body is None else _rows(lost.body, self.reading)
             if isinstance(why, Blame):
                 error = why.exception(ticket)
                 failures.append(Failure(ticket, rows, error, why.cause, lost.attempts, why.tail, why.stack))
@@ -348,7 +352,9 @@ class Feed:
     def finished(self, parcel: Parcel, outputs: list[m.Message]) -> bool:
         """A chunk, or a piece of one, is done; returns whether it was the last one."""
         number = parcel.number
-        if parcel.piece:
+        if self.is_void(parcel):
+            pass
+        elif parcel.piece:
             self._piece_ended(parcel, outputs)
         elif self._add(number, outputs) and self.books is not None:
             self.books.done(number, (Piece(0, 0, parcel.rows, tuple(outputs)),))
@@ -360,8 +366,10 @@ class Feed:
         pieces = self._pieces.get(number)
         if pieces is None:
             pieces = self._pieces[number] = Pieces(self.rows_of(number))
-        if not pieces.add(parcel.start, parcel.rows, outputs):
-            return
+        if pieces.add(parcel.start, parcel.rows, outputs):
+            self._pieces_ended(number, pieces)
+
+    def _pieces_ended(self, number: int, pieces: Pieces) -> None:
         done = tuple(Piece(part, start, rows, tuple(outputs)) for part, start, rows, outputs in pieces.done())
         if not done:
             self._results.fail(number)
@@ -403,6 +411,8 @@ class Feed:
 
     def gave_up(self, parcel: Parcel, blame: Blame) -> None:
         """A chunk, or a piece of one, has failed for good, or was cancelled."""
+        if self.is_void(parcel):
+            return
         number, start = parcel.number, parcel.start if parcel.piece else None
         goes_on = self._skip or blame.kind == CANCELLED
         self._failed.append(Lost(number, start, parcel.body, None, blame, parcel.attempts))
@@ -420,11 +430,44 @@ class Feed:
         """Those that are wanted; the others were cancelled before they came."""
         wanted = []
         for parcel in parcels:
+            if self.is_void(parcel):
+                continue
             if parcel.number in self.unwanted:
                 self.gave_up(parcel, Blame(CANCELLED, "it was cancelled"))
             else:
                 wanted.append(parcel)
         return wanted
+
+    # where workers read the source, they find out what there is
+
+    def is_void(self, parcel: Parcel) -> bool:
+        """Whether the source has ended before the chunk, or the piece of it."""
+        return (self.limit is not None and parcel.number >= self.limit) or (parcel.piece and not parcel.rows)
+
+    def shorten(self, number: int, rows: int) -> None:
+        """The ticket has fewer rows than it was cut with."""
+        self._rows_of[number] = rows
+        if self.books is not None:
+            self.books.shortened(number, rows)
+        pieces = self._pieces.get(number)
+        if pieces is not None:
+            self._failed = [
+                lost for lost in self._failed if lost.number != number or (lost.start or 0) < rows
+            ]
+            if pieces.shorten(rows) and number not in self._results:
+                self._pieces_ended(number, pieces)
+
+    def cut_back(self, tickets: int, rows: int) -> None:
+        """Tickets from this number on were never cut; the others have so many rows."""
+        self._cut = min(self._cut, tickets)
+        self.rows_cut = rows
+        self._expected = None if self._expected is None else self._cut
+        self._failed = [
+            lost for lost in self._failed if lost.number < tickets or lost.why is self._source_error
+        ]
+        self._results.cut_back(tickets)
+        if self.books is not None:
+            self.books.cut_back(tickets)
 
     def rows_lost(self, number: int, rows: Any, error: BaseException) -> None:
         """Rows of a chunk that was never sent: its source raised while it was cut, or they cannot be sent."""
@@ -521,8 +564,9 @@ class Feed:
         )
 
 
-def _rows(body: bytes) -> Any:
+def _rows(body: bytes, reading: Reading | None) -> Any:
     try:
-        return loads(body)
-    except Exception as error:  # unpickling a user's rows may raise anything
+        rows = loads(body)
+        return reading.rows(rows) if reading is not None and isinstance(rows, Span) else rows
+    except Exception as error:  # unpickling a user's rows, or reading them, may raise anything
         return f"<rows that cannot be unpickled here: {type(error).__name__}: {error}>"

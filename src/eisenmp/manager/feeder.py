@@ -6,11 +6,12 @@ import threading
 from time import monotonic, perf_counter
 
 from ..core import messages as m
-from ..core.chunk import Cutter, chunks_expected, rows_total
+from ..core.chunk import chunks_expected, rows_total
 from ..core.ledger import Parcel
 from ..core.ticket import Ticket, header
 from ..errors import FeedError
 from ..wire.pickles import Unpicklable, dumps
+from .reading import cutter_for
 from .restorer import Refused, Restorer, refusing
 
 TYPE_CHECKING = False
@@ -38,7 +39,7 @@ class Feeder:
         self, feed: Feed, rows: Iterable[Any], dispatcher: Dispatcher, rows_max: int | str, total: int | None
     ) -> None:
         self.feed = feed
-        self._cutter = Cutter(rows)
+        self._cutter = cutter_for(feed, rows, dispatcher, rows_max)
         self._restorer = Restorer(feed, self._cutter, dispatcher) if feed.books is not None else None
         self._dispatcher = dispatcher
         self._auto = rows_max == "auto"

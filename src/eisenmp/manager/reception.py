@@ -43,6 +43,8 @@ class Reception:
             m.FAILED_START: self._on_failed_start,
             m.REQUEST: self._on_request,
             m.PROGRESS: self._on_progress,
+            m.MARKS: dispatcher.stocks.on_marks,
+            m.SOURCE_END: dispatcher.stocks.on_end,
         }
 
     def gone(self, wid: int) -> None:
