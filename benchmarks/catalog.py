@@ -27,6 +27,8 @@ NAMES = (
     "ledger",
     "orphans",
     "bruteforce",
+    "salad",
+    "flights",
 )
 
 

@@ -83,6 +83,9 @@ class FileReader:
         if descriptor >= 0:
             os.close(descriptor)
 
+    def __del__(self) -> None:
+        self.close()  # of a feed that was refused, nobody does
+
     def decoded(self, data: bytes, line: int) -> str:
         try:
             return data.decode(self._file.encoding)

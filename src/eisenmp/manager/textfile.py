@@ -75,7 +75,7 @@ class TextRows(Supply):
 
     def check(self) -> None:
         """Raise FeedError unless there is a header with the column in it."""
-        _Scan(self.stock(0), self._header_of)
+        self.stock(0)
 
     def stock(self, size: int) -> TextFile:
         status = os.stat(self._path)
@@ -83,7 +83,11 @@ class TextRows(Supply):
             self._path, self._name, status.st_size, status.st_mtime_ns, self._encoding, self._form,
             column=self._column,
         )  # fmt: skip
-        return file if not self._column else file._replace(place=_Scan(file, self._header_of).column)
+        if not self._column:
+            return file
+        scan = _Scan(file, self._header_of)
+        scan.close()
+        return file._replace(place=scan.column)
 
     def cutter(self, stock: TextFile) -> _Scan:
         return _Scan(stock, self._header_of)
