@@ -468,6 +468,8 @@ class Feed:
         self._results.cut_back(tickets)
         if self.books is not None:
             self.books.cut_back(tickets)
+            if self._source_ended and self._source_error is None and not self.stopped:
+                self.books.ended(self._cut, rows)
 
     def rows_lost(self, number: int, rows: Any, error: BaseException) -> None:
         """Rows of a chunk that was never sent: its source raised while it was cut, or they cannot be sent."""
@@ -541,6 +543,8 @@ class Feed:
 
     def source_failed(self, error: BaseException) -> None:
         """The source raised: what was sent is finished and given out, then the error comes."""
+        if self._source_error is error:
+            return
         self._source_error = error
         if not self._iterating:
             self._dispatcher.unseen[self.number] = self
@@ -548,6 +552,8 @@ class Feed:
 
     def source_ended(self) -> None:
         self._source_ended = True
+        if self.reading is not None:
+            self.reading.cut_back()  # what workers have told in the last moment
         self._expected = self._cut
 
     def open_window(self) -> None:

@@ -45,7 +45,8 @@ def cutter_for(feed: Feed, rows: Iterable[Any], dispatcher: Dispatcher, size: in
     feed.reading = reading
     dispatcher.stocks.add(feed.number, body, reading)
     if feed.books is not None:
-        reading.end = feed.books.source(body) if supply.endless else None
+        known = feed.books.source(body)
+        reading.end = known if supply.endless else None
     return LimitedCutter(cutter, reading)
 
 
@@ -60,10 +61,15 @@ class LimitedCutter:
         self.sliced = cutter.sliced
 
     def cut(self, size: int) -> Span | None:
-        """The next span; None at the end, with what was cut behind it taken back."""
+        """The next span; None at the end, with what was cut behind it taken back.
+
+        Raises FeedError where the source has failed.
+        """
         reading = self._reading
         if reading.feed.limit is not None or (reading.end is not None and self._start >= reading.end):
             reading.cut_back()
+            if reading.failure is not None:
+                raise reading.failure
             return None
         size = reading.size_of(self._start, size)
         span: Span | None = self._cutter.cut(size)
@@ -98,6 +104,8 @@ class Reading:
         self._stock = stock
         self._size = 0 if isinstance(size, str) else size
         self._starts = array("Q")  # of the tickets, where their size changes
+        self.failure: FeedError | None = None  #: why there are no rows from the limit on
+        self._final = False  # the feeder has seen the end
         self._endless: bool = supply.endless
         self._marks = array("I")  # by number; 0 where there is none
         self._stride: int = getattr(stock, "stride", 1)
@@ -162,6 +170,8 @@ class Reading:
         self._limit(number)
         if number and number == self.feed.limit:
             self._shorten(number - 1, rows - self._start(number - 1))
+        if self._final:
+            self.cut_back()
 
     def failed(self, row: int, body: bytes) -> None:
         """The source has raised at this row, or a little before, if it is not exact."""
@@ -178,8 +188,8 @@ class Reading:
             message = f"the generator raised {text}{where}, in ticket {number} of queue {feed.queue.name!r}"
         failure = FeedError(message, ticket=ticket)
         failure.__cause__ = cause
+        self.failure = failure
         self._limit(number)
-        feed.source_failed(failure)
         if exact and row > self._start(number):
             feed.rows_lost(number, self.rows(Span(self._start(number), row - self._start(number))), failure)
 
@@ -214,7 +224,7 @@ class Reading:
         dispatcher.execute(ledger.room_made(index))
         # the feeder may wait for room, and is to find the end now
         feed.last_pull = True
-        if feed.source_is_over:
+        if self._final or feed.source_is_over:
             self.cut_back()
 
     def _release(self, wid: int, parcel: Parcel) -> None:
@@ -233,9 +243,12 @@ class Reading:
         feed.shorten(number, rows)
 
     def cut_back(self) -> None:
-        """No ticket behind the limit was ever cut. The feeder does not cut at this moment."""
+        """No ticket behind the limit was ever cut. The feeder cuts no more."""
         feed, dispatcher = self.feed, self._dispatcher
         with dispatcher.lock:
+            self._final = True
+            if self.failure is not None:
+                feed.source_failed(self.failure)
             if feed.limit is not None:
                 rows = self._start(feed.limit) if feed.limit < feed.next_number else feed.rows_cut
                 feed.cut_back(feed.limit, rows if self.end is None else min(rows, self.end))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..core import messages as m
 from ..core.messages import Message
+from ..errors import FeedError
+from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +57,11 @@ class Stocks:
 
     def on_end(self, wid: int, message: Message) -> None:
         reading = self._readings.get(message.a)
+        feed = self._dispatcher.feeds.get(message.a)
         if reading is None:
+            if feed is not None and message.body:
+                # a single ticket that is run once more
+                feed.stop_with(FeedError(f"the source of feed {message.a}: {loads(message.body)[2]}"))
             return
         if message.body:
             reading.failed(message.b, message.body)
