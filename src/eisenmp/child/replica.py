@@ -168,9 +168,21 @@ class Copy:
                     self._teller.mark(marked // stride, mark_of(row))
                     self._position += 1
             except (Exception, SystemExit) as error:
-                self._failed(until if until == self._position else until - 1, error, exact=False)
+                row = self._row_of_failure(until)
+                self._failed(until if row is None else row, error, exact=row is not None)
                 return False
         return True
+
+    def _row_of_failure(self, rows_max: int) -> int | None:
+        """Which row it is that raised, by a new run; None when that does not raise so soon."""
+        rows = 0
+        try:
+            self._begin()
+            for _ in islice(self._iterator or (), rows_max + 1):
+                rows += 1
+        except (Exception, SystemExit):
+            return rows
+        return None
 
     def _ended(self, rows: int) -> None:
         self.end = rows if self.end is None else min(self.end, rows)
@@ -187,7 +199,8 @@ class Copy:
         rows = sequence[span.start : span.start + span.rows]
         # the mark before is another worker's, most likely
         first = max(0, (span.start - 1) // stride)
-        for number in range(first, -(-(span.start + len(rows)) // stride)):
+        stop = min(span.start + len(rows), len(sequence))
+        for number in range(first, -(-stop // stride)):
             self._teller.mark(number, mark_of(sequence[number * stride]))
         if len(rows) < span.rows:
             self.end = len(sequence)

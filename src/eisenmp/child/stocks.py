@@ -133,12 +133,15 @@ class Stocks:
             return None
         reader, teller = known
         try:
-            return reader.rows(span, lazily)
+            rows = reader.rows(span, lazily)
         except Stopped:
             raise
         except (Exception, SystemExit) as error:  # the user's generator may raise anything
             teller.failed(span.start, error)
             return None
+        # before the worker begins: it may take its time, and others go by these rows meanwhile
+        teller.flush()
+        return rows
 
     def _reader(self, feed: int) -> tuple[Reader, Teller] | None:
         """None when the feed is over: nobody waits for what comes of its chunks."""
