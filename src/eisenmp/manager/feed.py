@@ -459,9 +459,9 @@ class Feed:
 
     def cut_back(self, tickets: int, rows: int) -> None:
         """Tickets from this number on were never cut; the others have so many rows."""
-        self._cut = min(self._cut, tickets)
+        tickets = min(self._cut, tickets)
         self.rows_cut = rows
-        self._expected = None if self._expected is None else self._cut
+        self._expected = None if self._expected is None else tickets
         self._failed = [
             lost for lost in self._failed if lost.number < tickets or lost.why is self._source_error
         ]
@@ -469,7 +469,8 @@ class Feed:
         if self.books is not None:
             self.books.cut_back(tickets)
             if self._source_ended and self._source_error is None and not self.stopped:
-                self.books.ended(self._cut, rows)
+                self.books.ended(tickets, rows)
+        self._cut = tickets  # at last: whoever iterates may see now that it is over
 
     def rows_lost(self, number: int, rows: Any, error: BaseException) -> None:
         """Rows of a chunk that was never sent: its source raised while it was cut, or they cannot be sent."""
@@ -551,10 +552,12 @@ class Feed:
             self._dispatcher.collector.feed_failed(error)
 
     def source_ended(self) -> None:
-        self._source_ended = True
         if self.reading is not None:
             self.reading.cut_back()  # what workers have told in the last moment
+            if self.limit is not None and self.books is not None and not (self._source_error or self.stopped):
+                self.books.ended(self._cut, self.rows_cut)
         self._expected = self._cut
+        self._source_ended = True
 
     def open_window(self) -> None:
         """Results that nobody iterates are dropped from now on."""
