@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
         def skip(self, size: int) -> int: ...
 
-        def pull(self, rows: list[Any], count: int) -> None: ...
-
         def close(self) -> None: ...
 
 
@@ -81,9 +79,6 @@ class SliceCutter:
         """Leave out the next `size` rows; returns how many there were."""
         span = self.cut(size)
         return 0 if span is None else len(span)
-
-    def pull(self, rows: list[Any], count: int) -> None:
-        """Spans are not put together row by row."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -15,7 +15,9 @@ FLAGS = ("LAST", "LISTED", "FINAL", "HEADED", "NOWAIT", "CAREFUL", "LEAVING", "T
 KINDS = {
     number: name
     for name, number in vars(m).items()
-    if isinstance(number, int) and name not in FLAGS and not name.startswith(("ORDER_", "ASK_", "LEFT_"))
+    if isinstance(number, int)
+    and name not in FLAGS
+    and not name.startswith(("ORDER_", "ASK_", "LEFT_", "FOR_"))
 }
 ORDERS = {number: name for name, number in vars(m).items() if name.startswith("ORDER_")}
 QUESTIONS = {number: name for name, number in vars(m).items() if name.startswith("ASK_")}
