@@ -34,8 +34,6 @@ NAMES = (
     "bruteforce",
     "broadcast",
     "table",
-    "salad",
-    "flights",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.messages import TOKEN
 from ..errors import Stopped
+from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,13 +53,9 @@ class ChunkWorker:
         item = take(toolbox)
         if item is None:
             return False
-        channel = toolbox._channel
-        rows = channel.rows(item, lazily=True)
-        if rows is None:
-            return True
-        value = self.__wrapped__(toolbox, rows)
+        value = self.__wrapped__(toolbox, loads(item.body))
         if value is not None:
-            channel.output(item.lease, value)
+            toolbox._channel.output(item.lease, value)
         return True
 
     def __repr__(self) -> str:
@@ -77,9 +74,7 @@ class RowWorker(ChunkWorker):
         if item is None:
             return False
         channel, function = toolbox._channel, self.__wrapped__
-        rows = channel.rows(item, lazily=True)
-        if rows is None:
-            return True
+        rows = loads(item.body)
         if channel.reports_rows:
             values = []
             for row in rows:
