@@ -164,6 +164,8 @@ def test_code_of_the_program_is_interrupted_too(tmp_path: Path, where: str, numb
     with program(tmp_path, managed(body, "same")) as started:
         started.close_gate("body")
         started.until("in the body")
+        if where != "loop":
+            started.until_at_gate()
         workers = descendants(started.pid)
         started.send(number)
         assert started.end() == ENDS[number]
@@ -231,6 +233,7 @@ def test_without_a_block_the_exit_of_the_interpreter_drains(tmp_path: Path) -> N
         with program(tmp_path, text) as started:
             started.close_gate("body")
             started.until("running", count=2)
+            started.until_at_gate()
             started.send(number)
             started.until("draining")
             started.open_gate()
