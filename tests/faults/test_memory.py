@@ -204,6 +204,26 @@ def test_a_limit_that_every_process_exceeds_is_told(guarded: Callable[..., Guard
                 eventually(lambda pid=pid: job.emp.proc_list[0].pid not in (pid, 0), PATIENCE)
 
 
+@pytest.mark.parametrize("method", ["spawn", "portable"], indirect=True)
+def test_a_module_that_grows_over_it_while_it_loads_is_not_replaced_for_ever(
+    method: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    module = tmp_path / "grows.py"
+    module.write_text(
+        f"from tests.faults.eaters import eat\nopen({str(gate)!r}).close()\n"
+        f"TABLE = bytearray(b'x') * ({LIMIT * 5 // 4} << 20)\n"
+    )
+    with Guarded(method, f"{module}:eat") as job:
+        eventually(lambda: job.guard._watches, PATIENCE)
+        job.look()  # it is small yet
+        gate.open("w").close()
+        eventually(lambda: job.pids, PATIENCE)
+        job.look()
+        assert job.replaced == []
+
+
 # -- measuring -------------------------------------------------------------------------------------
 
 
