@@ -112,6 +112,8 @@ def test_over_is_replaced_after_its_chunk(guarded: Callable[..., Guarded]) -> No
         values = [r.value[0] for r in feed.in_order()]
         assert values == [first, 2, 3]
         assert (feed.failed, job.deaths) == ([], [])
+        # it works on until the one that follows it is ready
+        eventually(lambda: job.emp.proc_list[0].pid not in (first, 0), PATIENCE)
         assert [r.value[0] for r in job.emp.feed([("pid",)])] != [first]
         assert first == job.pids[0]
 
