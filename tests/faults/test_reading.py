@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 import eisenmp
+from eisenmp.testing import eventually
 
+LONG = 30.0
 WORKER = """
 import os
 from pathlib import Path
 import eisenmp
+from eisenmp.child import stocks
+
+stocks.GLANCE = 0.0
 
 @eisenmp.worker
 def work(toolbox, rows):
@@ -27,6 +34,26 @@ def work(toolbox, rows):
 
 def numbers(count):
     yield from range(count)
+
+def by_itself(toolbox):
+    chunk = toolbox.next_chunk()
+    if chunk is None:
+        return False
+    if chunk.ticket.number == 1:
+        toolbox.queue("waits").put(os.getpid())
+        toolbox.queue("goes_on").get()
+    toolbox.send([toolbox.cancelled, *chunk.rows], chunk.ticket)
+    return True
+
+def by_queue(toolbox):
+    header, *rows = toolbox.mp_input_q.get()
+    if toolbox.STOP_MSG in rows:
+        return False
+    if ";_TID_1;" in header:
+        toolbox.queue("waits").put(os.getpid())
+        toolbox.queue("goes_on").get()
+    toolbox.mp_output_q.put([header, [toolbox.cancelled, *rows]])
+    return True
 """
 
 
@@ -70,3 +97,18 @@ def test_the_line_that_kills_is_found(work: Path, tmp_path: Path) -> None:
         rows = [row for result in feed.in_order() for row in result.value]
         assert rows == [str(number) for number in range(57) if number != 33]
         assert [failure.rows for failure in feed.failed] == [["33"]]
+
+
+@pytest.mark.parametrize("name", ["by_itself", "by_queue"])
+def test_a_ticket_after_what_lies_behind_the_end(work: Path, name: str) -> None:
+    """The one that has found the end is given tickets of the one that dies, in the same cycle."""
+    with eisenmp.Mp(f"{work}:{name}", procs_max=2, rows_max=10) as emp:
+        waits, goes_on = emp.queue("waits"), emp.queue("goes_on")
+        feed = emp.feed(eisenmp.replicate(f"{work}:numbers", 40))
+        pid = waits.get(timeout=LONG)
+        eventually(lambda: feed.limit is not None and feed.done == 3, LONG)
+        os.kill(pid, signal.SIGKILL)
+        waits.get(timeout=LONG)
+        goes_on.put(None)
+        values = [result.value for result in feed.in_order()]
+        assert values == [[False, *range(start, start + 10)] for start in range(0, 40, 10)]

@@ -23,12 +23,16 @@ class Recorder(Teller):
         self.marks: list[int] = []
         self.ends: list[int] = []
         self.failures: list[tuple[int, str, bool]] = []
+        self.cancelled: set[int] = set()
 
     def mark(self, number: int, mark: int) -> None:
         self.marks.append(number)
 
     def ended(self, rows: int) -> None:
         self.ends.append(rows)
+
+    def unwanted(self, lease: int) -> bool:
+        return lease in self.cancelled
 
     def failed(self, row: int, error: BaseException, *, exact: bool = True) -> None:
         self.failures.append((row, str(error), exact))
@@ -58,6 +62,29 @@ def test_what_lies_behind_takes_a_new_run() -> None:
     assert copy.rows(Span(30, 10), False) == list(range(30, 40))
     assert (sources.calls, sources.closed) == ([1000, 1000], [1000])
     assert teller.marks == [*range(11), *range(4)]
+
+
+def leased(start: int, rows: int, lease: int) -> Span:
+    span = Span(start, rows)
+    span.lease = lease
+    return span
+
+
+def test_a_copy_does_not_look_for_rows_that_nobody_wants() -> None:
+    copy, teller = copy_of("numbers", 1000)
+    assert copy.rows(leased(100, 10, 1), False) == list(range(100, 110))
+    teller.cancelled.add(2)
+    assert copy.rows(leased(500, 10, 2), False) is None
+    assert (teller.ends, teller.failures, copy.end) == ([], [], None)
+
+
+def test_what_was_cancelled_before_it_takes_nothing_from_a_ticket() -> None:
+    copy, teller = copy_of("numbers", 1000)
+    first = copy.rows(leased(100, 10, 1), True)
+    teller.cancelled.add(1)
+    second = copy.rows(leased(30, 10, 2), True)
+    assert list(second) == list(second) == list(range(30, 40))
+    assert len(first) == 10
 
 
 @pytest.mark.parametrize(("count", "rows"), [(25, [20, 21, 22, 23, 24]), (30, list(range(20, 30)))])

@@ -135,7 +135,7 @@ class Channel:
             item = self._next(queue, timeout)
             if item is None or item.lease not in self.cancelled:
                 return item
-            self._pass_over(item)
+            self.pass_over(item)
 
     def rows(self, item: Item, *, lazily: bool = False) -> Any:
         """The rows of a chunk; None when it has none, as it lies behind the end of its source."""
@@ -147,8 +147,8 @@ class Channel:
         """Whether this is the thread that calls the worker."""
         return threading.get_ident() == self._main
 
-    def _pass_over(self, item: Item) -> None:
-        """It was cancelled before it was taken: done, with nothing."""
+    def pass_over(self, item: Item) -> None:
+        """It was cancelled before it was taken, or has no rows: done with nothing, and outside the cycle."""
         self.cancelled.discard(item.lease)
         if self._cycle and self._cycle[-1] is item:
             self._cycle.pop()
@@ -462,6 +462,13 @@ class Channel:
         """Whether the running chunk is not wanted any more; looks at the socket."""
         self.pump.glance()
         return self.stopping or any(item.lease in self.cancelled for item in self._cycle)
+
+    def is_cancelled(self, lease: int) -> bool:
+        """Whether this one is not wanted any more; looks at the socket. Raises Stopped."""
+        self.pump.glance()
+        if self.stopping:
+            raise Stopped("the worker is told to stop")
+        return lease in self.cancelled
 
     def close(self) -> None:
         """End the connection from here; afterwards no thread of the channel runs."""

@@ -65,6 +65,7 @@ class WorkerQueue:
             content = opened(channel, item)
             if content is not None or item.kind != m.CHUNK:
                 return content
+            channel.pass_over(item)
 
     def get_nowait(self) -> Any:
         return self.get(block=False)

@@ -113,8 +113,8 @@ class Copy:
         if close is not None:
             close()
 
-    def take(self, position: int, count: int) -> list[Any]:
-        """The rows from `position` on, fewer than `count` at the end of the source.
+    def take(self, position: int, count: int, lease: int) -> list[Any]:
+        """The rows from `position` on, fewer than `count` at the end of the source, none if nobody wants them.
 
         What the generator raises is told, and raised.
         """
@@ -124,7 +124,7 @@ class Copy:
                 self._begin()
             if self._sequence is not None:
                 return list(self._sequence[position : position + count])
-            if not self._seek(position):
+            if not self._seek(position, lease):
                 return block
             try:
                 # extend() keeps what came before the source raised
@@ -142,14 +142,14 @@ class Copy:
                 self._ended(self._position)
         return block
 
-    def _seek(self, position: int) -> bool:
+    def _seek(self, position: int, lease: int) -> bool:
         """Pass over rows until `position` comes next; False when there is none, or nobody wants it."""
         if self._iterator is None or position < self._position:
             self._begin()
         stride, iterator = self._replica.stride, self._iterator
         assert iterator is not None
         while self._position < position:
-            if self._teller.unwanted():
+            if self._teller.unwanted(lease):
                 return False
             marked = -(-self._position // stride) * stride
             until = min(marked, position)
@@ -231,7 +231,7 @@ class Rows(Sequence[object]):
         left = self._span.rows - self._fetched
         # few at first: a generator may take its time for each
         count = min(left, max(1, self._fetched), BLOCK)
-        block = self._copy.take(self._span.start + self._fetched, count)
+        block = self._copy.take(self._span.start + self._fetched, count, self._span.lease)
         self._fetched += len(block)
         self._over = len(block) < count or count == left
         if block:

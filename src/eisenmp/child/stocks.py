@@ -62,8 +62,8 @@ class Teller:
     def flush(self) -> None:
         """Tell what waits for company."""
 
-    def unwanted(self) -> bool:
-        """Whether the rows are not wanted any more; looks now and then. Raises Stopped."""
+    def unwanted(self, lease: int) -> bool:
+        """Whether the rows of this chunk are not wanted any more; looks now and then. Raises Stopped."""
         return False
 
 
@@ -101,15 +101,12 @@ class ManagerTeller(Teller):
             self._marks.clear()
             self._channel.post(Message(m.MARKS, a=self._feed, b=first, body=body))
 
-    def unwanted(self) -> bool:
+    def unwanted(self, lease: int) -> bool:
         now = monotonic()
         if now - self._looked < GLANCE or not self._channel.is_main:
             return False
         self._looked = now
-        unwanted = self._channel.check_cancelled()
-        if self._channel.stopping:
-            raise Stopped("the worker is told to stop")
-        return unwanted
+        return self._channel.is_cancelled(lease)
 
 
 class Stocks:
@@ -132,6 +129,7 @@ class Stocks:
         if known is None:
             return None
         reader, teller = known
+        span.lease = item.lease
         try:
             rows = reader.rows(span, lazily)
         except Stopped:

@@ -148,6 +148,7 @@ class ToolBox:
             rows = channel.rows(item, lazily=channel.is_main)
             if rows is not None:
                 break
+            channel.pass_over(item)
         return Chunk(channel.ticket(item), rows[1:] if item.flags & m.TITLED else rows)
 
     def send(self, value: Any, ticket: Ticket | None = None) -> None:

@@ -11,16 +11,18 @@ class Span:
     """`rows` rows of a source, from its row `start` on. Has a length, and slices that are spans too.
 
     `place` says where the source has them; it is the same for a slice. `head` is what tells the source from
-    others, for whoever compares two runs; it does not travel.
+    others, for whoever compares two runs; it does not travel. `lease` is that of the chunk, in the worker
+    that has it.
     """
 
-    __slots__ = ("head", "place", "rows", "start")
+    __slots__ = ("head", "lease", "place", "rows", "start")
 
     def __init__(self, start: int, rows: int, place: tuple[int, ...] = (), head: Any = None) -> None:
         self.start = start
         self.rows = rows
         self.place = place
         self.head = head
+        self.lease = 0
 
     def __len__(self) -> int:
         return self.rows
