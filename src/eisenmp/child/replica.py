@@ -114,7 +114,7 @@ class Copy:
             close()
 
     def take(self, position: int, count: int, lease: int) -> list[Any]:
-        """The rows from `position` on, fewer than `count` at the end of the source, none if nobody wants them.
+        """The rows from `position` on, fewer than `count` at the end, and none where nobody wants them.
 
         What the generator raises is told, and raised.
         """
