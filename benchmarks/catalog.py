@@ -34,6 +34,8 @@ NAMES = (
     "bruteforce",
     "broadcast",
     "table",
+    "salad",
+    "flights",
 )
 
 

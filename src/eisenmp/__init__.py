@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from .manager.mp import Mp as Mp
     from .manager.queue import Queue as Queue
     from .manager.remote import Remote as Remote
+    from .manager.replicate import replicate as replicate
+    from .manager.textfile import csv_column as csv_column
+    from .manager.textfile import lines as lines
     from .tables.table import SharedTable as SharedTable
 
 __version__ = "2.0.0.dev0"
@@ -66,9 +69,12 @@ _WHERE = {
     "ToolBox": "child.toolbox",
     "WorkerDied": "errors",
     "WorkerFailed": "errors",
+    "csv_column": "manager.textfile",
     "events": "manager.events",
     "imap": "manager.mapping",
     "imap_unordered": "manager.mapping",
+    "lines": "manager.textfile",
+    "replicate": "manager.replicate",
     "usable_cpus": "engine.cpus",
     "worker": "child.contracts",
 }

@@ -38,7 +38,7 @@ HEAVY = {
     "urllib",
 }  #: whole packages; none may be in a worker that does not import it by itself
 PARTS_OF_THE_MANAGER = {"cli", "dashboard", "engine", "examples", "manager", "servers", "testing", "utils"}
-CORE_OF_A_WORKER = {"chunk", "messages", "queues", "record", "ticket"}
+CORE_OF_A_WORKER = {"chunk", "messages", "queues", "record", "span", "ticket"}
 HEAVY_FOR_A_MANAGER = {"cloudpickle", "dataclasses", "psutil", "rich", "typing"}
 
 # Each answers with the names of all that its process has imported. A result in which __main__ is named is

@@ -9,12 +9,14 @@ from time import monotonic
 from ..core import messages as m
 from ..core.messages import Message
 from ..core.record import NamedTuple
+from ..core.span import Span
 from ..core.ticket import TICKET_ID_PREFIX, Ticket
 from ..errors import Stopped
 from ..wire import batch
 from ..wire.frames import FrameReader, encode
 from ..wire.pickles import dumps, loads
 from ..wire.pump import Pump
+from .stocks import Stocks
 from .tools import Tools
 
 TYPE_CHECKING = False
@@ -85,6 +87,7 @@ class Channel:
         self.chunks = 0  #: that were taken in cycles that have ended; counted where there is a limit
         self.reports_rows = False  #: each row that is done is reported
         self.tools = Tools() if tools is None else tools
+        self.stocks = Stocks(self)
         self.on_queue: Callable[[QueueName], None] = lambda name: None
         self._link = link
         self._on_eof = on_eof
@@ -132,10 +135,20 @@ class Channel:
             item = self._next(queue, timeout)
             if item is None or item.lease not in self.cancelled:
                 return item
-            self._pass_over(item)
+            self.pass_over(item)
 
-    def _pass_over(self, item: Item) -> None:
-        """It was cancelled before it was taken: done, with nothing."""
+    def rows(self, item: Item, *, lazily: bool = False) -> Any:
+        """The rows of a chunk; None when it has none, as it lies behind the end of its source."""
+        rows = loads(item.body)
+        return self.stocks.rows(item, rows, lazily) if rows.__class__ is Span else rows
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the thread that calls the worker."""
+        return threading.get_ident() == self._main
+
+    def pass_over(self, item: Item) -> None:
+        """It was cancelled before it was taken, or has no rows: done with nothing, and outside the cycle."""
         self.cancelled.discard(item.lease)
         if self._cycle and self._cycle[-1] is item:
             self._cycle.pop()
@@ -392,6 +405,8 @@ class Channel:
         if not cycle:
             self._drop_held()  # of a cycle that was given back: it must not end the next one
             return
+        if self.stocks:
+            self.stocks.settle()
         now = self.clock()
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))
         if held is not None and len(cycle) == 1:
@@ -415,6 +430,7 @@ class Channel:
     def fail_cycle(self, error: bytes | None, text: str, traceback_text: str) -> None:
         """The worker has raised: what it took is not done, what it sent in this cycle does not count."""
         self._drop_held()
+        self.stocks.let_go()
         leases = tuple(item.lease for item in self._cycle)
         self.chunks += _chunks(self._cycle)
         self.cancelled.difference_update(leases)
@@ -446,6 +462,13 @@ class Channel:
         """Whether the running chunk is not wanted any more; looks at the socket."""
         self.pump.glance()
         return self.stopping or any(item.lease in self.cancelled for item in self._cycle)
+
+    def is_cancelled(self, lease: int) -> bool:
+        """Whether this one is not wanted any more; looks at the socket. Raises Stopped."""
+        self.pump.glance()
+        if self.stopping:
+            raise Stopped("the worker is told to stop")
+        return lease in self.cancelled
 
     def close(self) -> None:
         """End the connection from here; afterwards no thread of the channel runs."""
@@ -529,6 +552,8 @@ class Channel:
             self._answers[a] = loads(body)
         elif kind == m.TOOLS:
             self.tools.arrived(body)
+        elif kind == m.STOCK:
+            self.stocks.arrived(a, body)
         elif kind == m.QUEUE:
             name = loads(body)
             self.names.append(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..core.messages import TOKEN
 from ..errors import Stopped
-from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,9 +52,13 @@ class ChunkWorker:
         item = take(toolbox)
         if item is None:
             return False
-        value = self.__wrapped__(toolbox, loads(item.body))
+        channel = toolbox._channel
+        rows = channel.rows(item, lazily=True)
+        if rows is None:
+            return True
+        value = self.__wrapped__(toolbox, rows)
         if value is not None:
-            toolbox._channel.output(item.lease, value)
+            channel.output(item.lease, value)
         return True
 
     def __repr__(self) -> str:
@@ -74,7 +77,9 @@ class RowWorker(ChunkWorker):
         if item is None:
             return False
         channel, function = toolbox._channel, self.__wrapped__
-        rows = loads(item.body)
+        rows = channel.rows(item, lazily=True)
+        if rows is None:
+            return True
         if channel.reports_rows:
             values = []
             for row in rows:

@@ -67,6 +67,7 @@ class Host:
         channel.flush()
         finished = self._loop(toolbox, cycle)
         channel.leaving = True
+        channel.stocks.close()
         channel.give_back()
         full = channel.is_full and not finished
         why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if full else 0
@@ -118,7 +119,7 @@ class Host:
             except Exception as error:
                 channel.tools.explain(error)
                 took_something = channel.current is not None
-                channel.fail_cycle(*_failure(error))
+                channel.fail_cycle(*failure(error))
                 if not took_something:
                     # it would raise again at once, for ever
                     break
@@ -134,7 +135,7 @@ def _is_chunk_worker(cycle: Any) -> int:
     return int(contract == CHUNK)
 
 
-def _failure(error: BaseException) -> tuple[bytes | None, str, str]:
+def failure(error: BaseException) -> tuple[bytes | None, str, str]:
     """The error pickled if it can be, in one line, and with its traceback, for the other side."""
     import traceback
 
@@ -159,7 +160,7 @@ def start_failure(error: Exception) -> tuple[str, str, str | None, int | None]:
     """Message, traceback, path and line, for the LoadError on the other side."""
     if isinstance(error, LoadError):
         return str(error), error.traceback_text, error.path, error.line
-    _, text, traceback_text = _failure(error)
+    _, text, traceback_text = failure(error)
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

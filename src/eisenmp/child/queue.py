@@ -19,12 +19,18 @@ MOMENT = 0.01  #: seconds that a true empty() takes
 
 
 def opened(channel: Channel, item: Item) -> Any:
-    """What `get` returns: the object; or 1.0's list of header, rows and, at the end of a feeder, STOP."""
+    """What `get` returns: the object; or 1.0's list of header, rows and, at the end of a feeder, STOP.
+
+    None for a chunk that has no rows, behind the end of a source that the workers read.
+    """
     if item.kind == m.ITEM:
         return loads(item.body)
     if item.kind == m.TOKEN:
         return [OUTPUT_HEADER, STOP_ROW]
-    rows = list(loads(item.body))
+    found = channel.rows(item)
+    if found is None:
+        return None
+    rows = list(found)
     if not item.flags & m.TITLED:
         rows.insert(0, channel.ticket(item).header)
     if item.flags & m.LAST:
@@ -50,12 +56,16 @@ class WorkerQueue:
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """The next object; of a queue that a feeder fills, the list [header, row, …]."""
         channel, index = self._channel, self._name.number
-        item = channel.get(index, timeout) if block else channel.get_now(index)
-        if item is None:
-            from queue import Empty
+        while True:
+            item = channel.get(index, timeout) if block else channel.get_now(index)
+            if item is None:
+                from queue import Empty
 
-            raise Empty
-        return opened(channel, item)
+                raise Empty
+            content = opened(channel, item)
+            if content is not None or item.kind != m.CHUNK:
+                return content
+            channel.pass_over(item)
 
     def get_nowait(self) -> Any:
         return self.get(block=False)

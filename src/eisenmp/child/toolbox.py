@@ -10,7 +10,6 @@ from os import getpid
 from ..core import messages as m
 from ..core.chunk import STOP_MSG, Chunk
 from ..core.ticket import Ticket
-from ..wire.pickles import loads
 from .queue import OUTPUT_HEADER, WorkerQueue, worker_queue
 
 TYPE_CHECKING = False
@@ -137,15 +136,19 @@ class ToolBox:
         if isinstance(queue, str):
             queue = ToolBox.queue(self, queue)
         channel = self._channel
-        try:
-            item = channel.get(INPUT if queue is None else queue._name.number, timeout)
-        except Stopped:
-            return None
-        if item is None:
-            raise TimeoutError(f"no chunk came within {timeout} s")
-        if item.kind == m.TOKEN:
-            return None
-        rows = loads(item.body)
+        while True:
+            try:
+                item = channel.get(INPUT if queue is None else queue._name.number, timeout)
+            except Stopped:
+                return None
+            if item is None:
+                raise TimeoutError(f"no chunk came within {timeout} s")
+            if item.kind == m.TOKEN:
+                return None
+            rows = channel.rows(item, lazily=channel.is_main)
+            if rows is not None:
+                break
+            channel.pass_over(item)
         return Chunk(channel.ticket(item), rows[1:] if item.flags & m.TITLED else rows)
 
     def send(self, value: Any, ticket: Ticket | None = None) -> None:

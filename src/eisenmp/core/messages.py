@@ -17,6 +17,8 @@ CHUNKS = 13  #: as CHUNK, for consecutive leases and tickets from `a` and `b` on
 
 REGION = 10  #: a: number, b: size, c: what for; carries a descriptor; without a size: it is dropped
 
+STOCK = 12  #: a: feed; body: pickled source that the worker reads by itself; empty when the feed is over
+
 # manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
 FORK = 9  #: a: wid; carries socket, life line, output and more; body: pickled numbers that those are to have
 
@@ -43,6 +45,9 @@ KEPT = (
     50  #: c: 1 the worker still reads these blocks after the end of a cycle, 0 no more; body: offsets, 8 each
 )
 ARENA = 51  #: the worker has large results, and asks for a REGION for them
+
+MARKS = 52  #: a: feed, b: number of the first; body: marks of rows of its source, 4 bytes each
+SOURCE_END = 53  #: a: feed, b: it has so many rows at most; body: what it raised, or empty
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid
 FORKED = 46  #: a: wid, b: pid; carries a pidfd

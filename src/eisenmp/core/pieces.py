@@ -25,6 +25,16 @@ class Pieces:
             self._missing -= rows
         return self._missing <= 0
 
+    def shorten(self, rows: int) -> bool:
+        """The chunk has only so many rows: pieces behind them never were. True when no row is missing."""
+        self._ends = {
+            start: (min(count, rows - start), outputs)
+            for start, (count, outputs) in self._ends.items()
+            if start < rows
+        }
+        self._missing = rows - sum(count for count, _ in self._ends.values())
+        return self._missing <= 0
+
     def part(self, start: int) -> int:
         """The number of the piece that starts at this row, counted from 1 in the order of the rows."""
         return 1 + sum(first < start for first in self._ends)

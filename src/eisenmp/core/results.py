@@ -158,6 +158,20 @@ class Results:
         """Another output of the Run was given out."""
         self._popped += 1
 
+    def cut_back(self, number: int) -> None:
+        """There are no chunks from this number on, whatever was said of them; not for a feed with Runs."""
+        behind = [known for known in range(number, self._seen_below) if known not in self._gaps]
+        self._gaps = {known for known in self._gaps if known < number}
+        self._seen_below = min(self._seen_below, number)
+        self.finished -= len(behind)
+        lost = [known for known in self.failed if known >= number]
+        self.failed = [known for known in self.failed if known < number]
+        self._passed -= len(lost)
+        for known in [known for known in self._early if known >= number]:
+            del self._early[known]
+        if any(known >= number for known, _ in self._ready):
+            self._ready = deque(entry for entry in self._ready if entry[0] < number)
+
     def close_gaps(self) -> None:
         """What is missing will not come: give out what was held back for it, in order."""
         self._ready.extend((n, self._early[n]) for n in sorted(self._early) if self._early[n] is not _SKIPPED)

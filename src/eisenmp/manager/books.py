@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.fingerprint import head_digest
 from ..core.outcome import UNSENT, Letter, Piece
+from ..core.span import Span
 from ..wire.pickles import Unpicklable, dumps
 from .archive import PAGE, Page
 from .tables import LedgerFault
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .cause import Blame
     from .store import Store
 
+SOURCE = "source of feed "  #: name of the fact that holds a source which workers read
 LOAD_MAX = 1 << 20  #: bytes of results that are read at once
 
 
@@ -75,7 +77,7 @@ class Books:
         if rows is not None and before is None and known is not None and known.tickets is not None:
             raise self._changed(f"it has more than the {known.rows} rows that it had")
         if number == 0 and rows is not None:
-            head = head_digest(rows)
+            head = head_digest(rows.head if isinstance(rows, Span) else rows)
             if self._head is None:
                 self._store.head(self._number, head)
             elif self._head != head:
@@ -95,6 +97,19 @@ class Books:
     def ended(self, tickets: int, rows: int) -> None:
         """The source is at its end."""
         self._store.ended(self._number, tickets, rows)
+
+    def source(self, body: bytes) -> int | None:
+        """Keep the source that the workers read. How many rows it has, if an earlier run has found that."""
+        self._store.fact(f"{SOURCE}{self._number}", body)
+        return None if self._known is None else self._known.rows
+
+    def shortened(self, number: int, rows: int) -> None:
+        """A ticket has fewer rows than it was sent with: its source has ended."""
+        self._store.shortened(self._number, number, rows)
+
+    def cut_back(self, tickets: int) -> None:
+        """No ticket was sent from this number on: they lie behind the end of the source."""
+        self._store.cut_back(self._number, tickets)
 
     def wait_for_room(self) -> None:
         """Let the writer catch up, if it is far behind."""

@@ -35,6 +35,7 @@ PLAIN = {
 } | {
     ("collections", "OrderedDict"), ("collections", "deque"), ("datetime", "date"), ("datetime", "datetime"),
     ("datetime", "time"), ("datetime", "timedelta"), ("datetime", "timezone"), ("decimal", "Decimal"),
+    ("eisenmp.core.span", "Span"),
     ("fractions", "Fraction"), ("numpy", "dtype"), ("numpy", "ndarray"), ("uuid", "UUID"),
     ("numpy._core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "scalar"),
     ("numpy._core.numeric", "_frombuffer"), ("numpy.core.multiarray", "_reconstruct"),

@@ -43,11 +43,12 @@ from .lender import Lender, lender
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .signals import is_main, signals
+from .stocks import Stocks
 from .supervisor import Supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from ..core.ledger import Command
@@ -98,6 +99,7 @@ class Dispatcher:
         self.renews = False  #: workers are replaced after a number of chunks
         self.enforcer = Enforcer(self, None, 0.0)
         self.cutter = Cutter(self)
+        self.stocks = Stocks(self)  #: sources that workers read
         self.drain: Drain | None = None  #: the program was interrupted
         self.iterated: set[int] = set()  #: feeds whose results somebody takes one by one
         self._posted: deque[Callable[[], None]] = deque()
@@ -263,8 +265,10 @@ class Dispatcher:
         self._note(wid, parcels)
         self._hold(wid, batch.chunks(parcels), len(parcels))
 
-    def _note(self, wid: int, parcels: Iterable[Parcel]) -> None:
-        """Chunks are about to be sent: tell those who want to know."""
+    def _note(self, wid: int, parcels: Sequence[Parcel]) -> None:
+        """Chunks of one feed are about to be sent: tell those who want to know."""
+        if self.stocks:
+            self.stocks.before(wid, parcels[0].feed)
         if self.renews:
             for _ in parcels:
                 self.supervisor.sent(wid)
@@ -307,7 +311,7 @@ class Dispatcher:
             while feed.inflow:
                 parcels.append(feed.inflow.popleft())
             if parcels and not feed.stopped:
-                if feed.unwanted:
+                if feed.unwanted or feed.limit is not None:
                     parcels = feed.sort_out(parcels)
                 try:
                     self.execute(self.ledger.offered_all(feed.queue.number, parcels))
@@ -376,7 +380,7 @@ class Dispatcher:
         feed = self.feeds.get(parcel.feed)
         if feed is None:
             return
-        if self.emit is not None:
+        if self.emit is not None and not feed.is_void(parcel):
             slot = self.slot_number(command.wid)
             rows = parcel.rows if parcel.piece else feed.rows_of(parcel.number)
             self.emit("ChunkDone", (self._ticket(parcel), slot, rows))
@@ -405,7 +409,7 @@ class Dispatcher:
             )
             return
         feed = self.feeds.get(parcel.feed)
-        if feed is None:
+        if feed is None or feed.is_void(parcel):
             return
         ticket = self._ticket(parcel)
         slot = self.crew.find(command.wid)
@@ -484,6 +488,8 @@ class Dispatcher:
         self.feeds.pop(feed.number, None)
         if self.lender is not None and not self.feeds:
             self.lender.rest()
+        if self.stocks:
+            self.stocks.over(feed.number)
 
     def close(self) -> None:
         self.cutter.close()

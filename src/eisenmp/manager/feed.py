@@ -10,6 +10,7 @@ from ..core.outcome import Piece
 from ..core.pieces import FAILED, Pieces
 from ..core.record import NamedTuple
 from ..core.results import Failure, Result, Results, Run
+from ..core.span import Span
 from ..core.ticket import Ticket
 from ..wire.bundle import inline
 from ..wire.pickles import loads
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .dispatcher import Dispatcher
     from .gathering import Gathering
     from .lender import Loan
+    from .reading import Reading
 
 
 _BEGUN = Result(Ticket("", -1), None)  #: nobody gets to see it
@@ -66,6 +68,8 @@ class Feed:
         self.books: Books | None = None  #: in the ledger on disk, where there is one
         self.pace: Pace | None = None  #: of chunks that are cut by time
         self.gathering: Gathering | None = None  #: of rows, where chunks by time are no slices
+        self.reading: Reading | None = None  #: where workers read the source
+        self.limit: int | None = None  #: how many tickets there are, when workers have found the end
         self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
@@ -109,7 +113,7 @@ class Feed:
         failures = []
         for lost in list(self._failed):
             ticket, why = self._ticket(lost.number, lost.start), lost.why
-            rows = lost.rows if lost.body is None else _rows(lost.body)
+            rows = lost.rows if lost.body is None else _rows(lost.body, self.reading)
             if isinstance(why, Blame):
                 error = why.exception(ticket)
                 failures.append(Failure(ticket, rows, error, why.cause, lost.attempts, why.tail, why.stack))
@@ -365,6 +369,8 @@ class Feed:
     def finished(self, parcel: Parcel, outputs: list[m.Message], seconds: float) -> bool:
         """A chunk, or a piece of one, is done; returns whether it was the last one."""
         number = parcel.number
+        if self.is_void(parcel):
+            return self._source_ended and self.is_over
         if self.pace is not None:
             self.pace.done(parcel.rows, seconds)
         if parcel.piece:
@@ -375,7 +381,8 @@ class Feed:
 
     def finished_all(self, parcels: list[Parcel], bodies: list[bytes], seconds: float) -> bool:
         """Consecutive chunks are done, in so many seconds each; returns whether those were the last."""
-        if self.listed or self.books is not None or not self._results.add_all(parcels[0].number, bodies):
+        singly = self.listed or self.books is not None or self.reading is not None
+        if singly or not self._results.add_all(parcels[0].number, bodies):
             for parcel, body in zip(parcels, bodies, strict=True):
                 output = m.Message(m.OUTPUT, a=parcel.lease, flags=m.FINAL, body=body)
                 self.finished(parcel, [output], seconds)
@@ -395,8 +402,10 @@ class Feed:
         pieces = self._pieces.get(number)
         if pieces is None:
             pieces = self._pieces[number] = Pieces(self.rows_of(number))
-        if not pieces.add(parcel.start, parcel.rows, outputs):
-            return
+        if pieces.add(parcel.start, parcel.rows, outputs):
+            self._pieces_ended(number, pieces)
+
+    def _pieces_ended(self, number: int, pieces: Pieces) -> None:
         done = tuple(Piece(part, start, rows, tuple(outputs)) for part, start, rows, outputs in pieces.done())
         if not done:
             self._results.fail(number)
@@ -438,6 +447,8 @@ class Feed:
 
     def gave_up(self, parcel: Parcel, blame: Blame) -> None:
         """A chunk, or a piece of one, has failed for good, or was cancelled."""
+        if self.is_void(parcel):
+            return
         number, start = parcel.number, parcel.start if parcel.piece else None
         goes_on = self._skip or blame.kind == CANCELLED
         self._failed.append(Lost(number, start, inline(parcel.body), None, blame, parcel.attempts))
@@ -455,11 +466,47 @@ class Feed:
         """Those that are wanted; the others were cancelled before they came."""
         wanted = []
         for parcel in parcels:
+            if self.is_void(parcel):
+                continue
             if parcel.number in self.unwanted:
                 self.gave_up(parcel, Blame(CANCELLED, "it was cancelled"))
             else:
                 wanted.append(parcel)
         return wanted
+
+    # where workers read the source, they find out what there is
+
+    def is_void(self, parcel: Parcel) -> bool:
+        """Whether the source has ended before the chunk, or the piece of it."""
+        return (self.limit is not None and parcel.number >= self.limit) or (parcel.piece and not parcel.rows)
+
+    def shorten(self, number: int, rows: int) -> None:
+        """The ticket has fewer rows than it was cut with."""
+        self._rows_of[number] = rows
+        if self.books is not None:
+            self.books.shortened(number, rows)
+        pieces = self._pieces.get(number)
+        if pieces is not None:
+            self._failed = [
+                lost for lost in self._failed if lost.number != number or (lost.start or 0) < rows
+            ]
+            if pieces.shorten(rows) and number not in self._results:
+                self._pieces_ended(number, pieces)
+
+    def cut_back(self, tickets: int, rows: int) -> None:
+        """Tickets from this number on were never cut; the others have so many rows."""
+        tickets = min(self._cut, tickets)
+        self.rows_cut = rows
+        self._expected = None if self._expected is None else tickets
+        self._failed = [
+            lost for lost in self._failed if lost.number < tickets or lost.why is self._source_error
+        ]
+        self._results.cut_back(tickets)
+        if self.books is not None:
+            self.books.cut_back(tickets)
+            if self._source_ended and self._source_error is None and not self.stopped:
+                self.books.ended(tickets, rows)
+        self._cut = tickets  # at last: whoever iterates may see now that it is over
 
     def rows_lost(self, number: int, rows: Any, error: BaseException) -> None:
         """Rows of a chunk that was never sent: its source raised while it was cut, or they cannot be sent."""
@@ -533,14 +580,20 @@ class Feed:
 
     def source_failed(self, error: BaseException) -> None:
         """The source raised: what was sent is finished and given out, then the error comes."""
+        if self._source_error is error:
+            return
         self._source_error = error
         if not self._iterating:
             self._dispatcher.unseen[self.number] = self
             self._dispatcher.collector.feed_failed(error)
 
     def source_ended(self) -> None:
-        self._source_ended = True
+        if self.reading is not None:
+            self.reading.cut_back()  # what workers have told in the last moment
+            if self.limit is not None and self.books is not None and not (self._source_error or self.stopped):
+                self.books.ended(self._cut, self.rows_cut)
         self._expected = self._cut
+        self._source_ended = True
 
     def open_window(self) -> None:
         """Results that nobody iterates are dropped from now on."""
@@ -556,8 +609,9 @@ class Feed:
         )
 
 
-def _rows(body: bytes) -> Any:
+def _rows(body: bytes, reading: Reading | None) -> Any:
     try:
-        return loads(body)
-    except Exception as error:  # unpickling a user's rows may raise anything
+        rows = loads(body)
+        return reading.rows(rows) if reading is not None and isinstance(rows, Span) else rows
+    except Exception as error:  # unpickling a user's rows, or reading them, may raise anything
         return f"<rows that cannot be unpickled here: {type(error).__name__}: {error}>"

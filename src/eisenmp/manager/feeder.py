@@ -6,7 +6,7 @@ import threading
 from time import perf_counter
 
 from ..core import messages as m
-from ..core.chunk import Cutter, chunks_expected, rows_total
+from ..core.chunk import chunks_expected, rows_total
 from ..core.ledger import Parcel
 from ..core.pace import Pace
 from ..core.ticket import Ticket, header
@@ -14,6 +14,7 @@ from ..errors import EisenmpError, FeedError
 from ..wire.bundle import LARGE
 from ..wire.pickles import Unpicklable, dumps
 from .gathering import Gathering
+from .reading import cutter_for
 from .restorer import Refused, Restorer, refusing
 
 TYPE_CHECKING = False
@@ -37,7 +38,7 @@ class Feeder:
         self, feed: Feed, rows: Iterable[Any], dispatcher: Dispatcher, rows_max: int | str, total: int | None
     ) -> None:
         self.feed = feed
-        self._cutter = Cutter(rows)
+        self._cutter = cutter_for(feed, rows, dispatcher, rows_max)
         self._restorer = Restorer(feed, self._cutter, dispatcher) if feed.books is not None else None
         self._dispatcher = dispatcher
         self._auto = rows_max == "auto"

@@ -7,6 +7,7 @@ from os import environ
 from ..child.contracts import ROW
 from ..core.chunk import Cutter, is_sliceable
 from .mp import Mp
+from .supply import supply_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def imap_unordered(
 def _imap(
     function: Any, rows: Any, rows_max: int | str | None, settings: dict[str, Any], *, ordered: bool
 ) -> Iterator[Any]:
-    if not is_sliceable(rows):
-        rows = iter(rows)
-    Cutter(rows)
+    if supply_of(rows) is None:
+        if not is_sliceable(rows):
+            rows = iter(rows)
+        Cutter(rows)
     if rows_max is None and "EISENMP_ROWS_MAX" not in environ:
         rows_max = "auto"
     if rows_max is not None:

@@ -44,6 +44,8 @@ class Reception:
             m.REQUEST: self._on_request,
             m.PROGRESS: self._on_progress,
             m.ARENA: lambda wid, message: None,
+            m.MARKS: dispatcher.stocks.on_marks,
+            m.SOURCE_END: dispatcher.stocks.on_end,
         }
         if dispatcher.lender is not None:
             self.handlers |= dispatcher.lender.handlers

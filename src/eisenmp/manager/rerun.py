@@ -18,7 +18,7 @@ from ..core.outcome import UNSENT, Letter, Piece
 from ..core.record import NamedTuple
 from ..wire.pickles import dumps, loads
 from .bookkeeper import job_from
-from .books import Books
+from .books import SOURCE, Books
 from .feed import Feed
 from .feeder import Feeder
 from .imprint import imprint
@@ -141,7 +141,8 @@ class Rerun:
                     tools = group[0]
                     packed = self._archive.tools(tools)
                     manager.broadcast(**{name: loads(body) for name, body in packed.items()})
-                yield from _run_together(manager, list(together))
+                source = self._facts.get(f"{SOURCE}{group[1]}")
+                yield from _run_together(manager, list(together), source)
 
     def _manager(self, tasks: int) -> Mp:
         facts = self._facts
@@ -212,12 +213,14 @@ class _Feeder(Feeder):
         return True
 
 
-def _run_together(manager: Mp, tasks: list[Task]) -> Iterator[Outcome]:
-    """Tasks of one feed, no two of the same ticket."""
+def _run_together(manager: Mp, tasks: list[Task], source: bytes | None) -> Iterator[Outcome]:
+    """Tasks of one feed, no two of the same ticket. `source`: what workers read it from by themselves."""
     entry = tasks[0].feed
     catch = _Catch()
     feed = Feed(entry.feed, manager._names.find(entry.queue), manager.dispatcher, listed=False, skip=True)
     feed.title, feed.books = entry.title, catch
+    if source is not None:
+        manager.dispatcher.stocks.add(entry.feed, source)
     manager._begin(feed, _Feeder(feed, tasks, manager))
     feed.wait()
     for task in tasks:

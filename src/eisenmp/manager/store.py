@@ -41,9 +41,11 @@ from .tables import (
     PARDON,
     RESULT,
     SCHEMA,
+    SHORT,
     STATEMENTS,
     TICKET,
     TOOL,
+    VOID,
     LedgerFault,
     connect,
     explained,
@@ -218,6 +220,14 @@ class Store:
         if body is not None and len(body) > BLOB_MAX:
             body = None
         self._note(TICKET, key(feed, number), rows, flags, self.generation, 0, body, size=len(body or b""))
+
+    def shortened(self, feed: int, number: int, rows: int) -> None:
+        """A ticket has fewer rows than it was sent with."""
+        self._note(SHORT, rows, key(feed, number))
+
+    def cut_back(self, feed: int, number: int) -> None:
+        """Tickets of the feed from this number on were nothing."""
+        self._note(VOID, key(feed, number), key(feed + 1, 0))
 
     def attempt(self, feed: int, number: int, start: int) -> None:
         """A ticket, or a piece of it, goes to a worker."""

@@ -8,7 +8,8 @@
     broadcasts  the tools that were broadcast, in their order; their pickles once each, in `tools`
 
 A ticket is done when it has results and no letters, failed when it has letters, else it was sent. A job that
-runs for the first time only ever adds rows, so that a prefix of what was written is a valid ledger.
+runs for the first time only ever adds rows, so that a prefix of what was written is a valid ledger; but for
+tickets of a source that workers read, which may turn out to lie behind its end.
 """
 
 from __future__ import annotations
@@ -65,13 +66,15 @@ LETTER = (
 )
 
 # in the order in which they stand within a transaction
-FEED, HEAD, BROADCAST, TOOL, TICKET, PARDON, RESULT, LOST, ENDED, FACT = range(10)
+FEED, HEAD, BROADCAST, TOOL, TICKET, SHORT, VOID, PARDON, RESULT, LOST, ENDED, FACT = range(12)
 STATEMENTS = (
     "INSERT INTO feeds VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
     "UPDATE feeds SET head = ? WHERE feed = ?",
     "INSERT INTO broadcasts VALUES (?, ?, ?, ?)",
     "INSERT OR IGNORE INTO tools VALUES (?, ?, ?)",
     "INSERT OR IGNORE INTO tickets VALUES (?, ?, ?, ?, ?, ?)",
+    "UPDATE tickets SET rows = ? WHERE ticket = ?",
+    "DELETE FROM tickets WHERE ticket >= ? AND ticket < ?",
     "DELETE FROM letters WHERE ticket = ? AND start = ?",
     "INSERT OR REPLACE INTO results VALUES (?, ?, ?)",
     f"INSERT OR REPLACE INTO letters (ticket, {LETTER}) VALUES ({', '.join('?' * 17)})",

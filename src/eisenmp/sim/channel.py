@@ -77,7 +77,7 @@ class SimChannel(Channel):
             if item is None or item.lease not in self.cancelled:
                 return item
             self._process.simulation.rules.passed_over(item)
-            self._pass_over(item)
+            self.pass_over(item)
 
     def _take(self, queue: int, timeout: float | None, *, mate: bool) -> Waits:
         inbox = self.inbox(queue)
