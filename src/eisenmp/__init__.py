@@ -7,12 +7,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .child.contracts import server as server
     from .child.contracts import worker as worker
     from .child.toolbox import ToolBox as ToolBox
     from .core.chunk import Chunk as Chunk
+    from .core.ports import PortGroup as PortGroup
     from .core.results import Failure as Failure
     from .core.results import Result as Result
     from .core.settings import Settings as Settings
+    from .core.site import Site as Site
     from .core.ticket import Ticket as Ticket
     from .engine.cpus import usable_cpus as usable_cpus
     from .errors import ChunkTimeout as ChunkTimeout
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from .errors import QueueUnknown as QueueUnknown
     from .errors import RemoteTraceback as RemoteTraceback
     from .errors import SettingsError as SettingsError
+    from .errors import SlotFailed as SlotFailed
     from .errors import Stopped as Stopped
     from .errors import WorkerDied as WorkerDied
     from .errors import WorkerFailed as WorkerFailed
@@ -46,6 +50,7 @@ _WHERE = {
     "FeedError": "errors",
     "LoadError": "errors",
     "Mp": "manager.mp",
+    "PortGroup": "core.ports",
     "PortInUse": "errors",
     "Queue": "manager.queue",
     "QueueExists": "errors",
@@ -55,6 +60,8 @@ _WHERE = {
     "Result": "core.results",
     "Settings": "core.settings",
     "SettingsError": "errors",
+    "Site": "core.site",
+    "SlotFailed": "errors",
     "Stopped": "errors",
     "Ticket": "core.ticket",
     "ToolBox": "child.toolbox",
@@ -63,6 +70,7 @@ _WHERE = {
     "events": "manager.events",
     "imap": "manager.mapping",
     "imap_unordered": "manager.mapping",
+    "server": "child.contracts",
     "usable_cpus": "engine.cpus",
     "worker": "child.contracts",
 }

@@ -43,6 +43,9 @@ DEFAULTS: dict[str, object] = {
     "threads_max": None,
     "pin": "none",
     "port_groups": (),
+    "lame_duck": 1.0,
+    "drain_timeout": 30.0,
+    "restarts_max": 5,
     "name": None,
 }
 

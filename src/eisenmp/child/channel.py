@@ -82,6 +82,8 @@ class Channel:
         self.reports_rows = False  #: each row that is done is reported
         self.tools = Tools() if tools is None else tools
         self.on_queue: Callable[[QueueName], None] = lambda name: None
+        self.on_stop: Callable[[], None] = lambda: None
+        self.on_drain: Callable[[float], None] = lambda seconds: None
         self._link = link
         self._on_eof = on_eof
         self._reader = FrameReader()
@@ -494,6 +496,9 @@ class Channel:
     def _ordered(self, order: int, lease: int, count: int, queue: int) -> None:
         if order == m.ORDER_STOP:
             self.stopping = True
+            self.on_stop()
+        elif order == m.ORDER_DRAIN:
+            self.on_drain(lease / 1000)
         elif order == m.ORDER_RECALL:
             self._recalled(queue, self.inbox(queue), count)
             self.flush()

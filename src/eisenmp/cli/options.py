@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 SETTINGS = Group(
     "Settings", help="Each can also be given as EISENMP_NAME, such as EISENMP_PROCS_MAX=4.", sort_key=9
 )
-NOT_HERE = frozenset(LATER)
+OF_SERVERS = frozenset(("port_groups", "lame_duck", "drain_timeout", "restarts_max"))
+NOT_HERE = OF_SERVERS | frozenset(LATER)
 PLACEHOLDERS = {"int": "N", "float": "SECONDS", "str": "TEXT", "Retries": "N", "Mapping[str, object]": "JSON"}
 
 

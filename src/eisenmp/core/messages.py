@@ -60,6 +60,7 @@ ORDER_CANCEL = 3  #: the chunk under lease `b` is not wanted any more
 ORDER_PAUSE = 4
 ORDER_RESUME = 5
 ORDER_RESTART = 6
+ORDER_DRAIN = 7  #: a server accepts no more, and stops after `b` milliseconds
 
 # questions in ASK
 ASK_EMPTY = 1

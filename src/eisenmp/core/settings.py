@@ -229,6 +229,11 @@ class Settings:
     threads_max: int | None = _setting(None, _whole(1), "BLAS, OpenMP threads of a worker; None: its share")
     pin: str | tuple[int, ...] = _setting("none", _PIN, "core, or numbers such as 0,2 or 0-3: one each")
     port_groups: tuple[object, ...] = _setting((), _GROUPS, "ports, cores and addresses of the servers")
+    lame_duck: float = _setting(
+        1.0, _seconds(zero=True), "seconds that a server that leaves ends connections"
+    )
+    drain_timeout: float = _setting(30.0, _seconds(), "seconds that its requests may take after that")
+    restarts_max: int = _setting(5, _COUNT, "crashes of a server slot in a minute before it is given up")
     name: str | None = _setting(None, _NAME, "what `eisenmp ps` calls the manager")
 
     def __init__(self, **values: object) -> None:

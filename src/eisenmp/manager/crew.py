@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..core.queues import QueueNames
     from ..core.settings import Settings
     from ..engine.base import Engine, Exit
+    from .fleet import Fleet, ServerSlot
 
 TAIL_LINES = 20
 THREAD_VARIABLES = (
@@ -56,6 +57,9 @@ class Slot:
         self.chunks = 0  #: that were sent to the process
         self.restart_reason = ""
         self.start_failures = 0
+        self.server: ServerSlot | None = None  #: the worker is a server: another machine decides
+        self.process = 0  #: which of its processes this is
+        self.wrong = ""  #: how a server has said that it failed
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.dump = Stack()  #: what the process wrote of its stacks, apart from the tail
 
@@ -85,6 +89,7 @@ class Crew:
         self.contract = ""
         self.descriptors: tuple[int, ...] = ()
         self.forked = False  #: processes are copies of one that has loaded the sources and the tools
+        self.fleet: Fleet | None = None
         self._engine = engine
         self._manager = manager
         self.settings = settings
@@ -182,6 +187,11 @@ class Crew:
         slot.restart_reason = ""
         slot.dump = Stack()
         cores = cores_of(self.settings.pin, slot.number)
+        serving, descriptors = None, self.descriptors
+        if slot.server is not None and self.fleet is not None:
+            serving = self.fleet.serving(slot.server)
+            cores = slot.server.seat.cores or cores
+            descriptors = (*descriptors, *(descriptor for descriptor, _ in serving.sockets))
         spec = Spec(
             manager=self._manager,
             wid=slot.wid,
@@ -198,13 +208,14 @@ class Crew:
             argv=tuple(sys.argv),
             chunks_max=self.settings.chunks_max or 0,
             reports_rows=self.settings.timeout_row is not None,
+            serving=serving,
         )
         launch = Launch(
             spec=dumps(spec, "the settings of the worker"),
             name=slot.name,
             environment=self._environment_of(procs),
             cores=cores,
-            descriptors=self.descriptors,
+            descriptors=descriptors,
         )
         if self.forked:
             launch = launch._replace(warm=self._warm_of(sys_path), tools=tuple(self.tools))

@@ -72,6 +72,8 @@ class Reception:
             self._dispatcher.crew.order_stop(slot)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerReady", (slot.number, slot.name, slot.pid))
+        if self._supervisor.fleet is not None:
+            self._supervisor.fleet.up(slot)
 
     def _on_want(self, wid: int, message: Message) -> None:
         self._dispatcher.execute(self._dispatcher.ledger.wanted(wid, message.queue, message.b))
@@ -94,7 +96,9 @@ class Reception:
         slot = self._dispatcher.crew.find(wid)
         tail = "\n".join(slot.tail) if slot is not None else ""
         blame = Blame("raised", text, error, traceback_text, tail)
-        if leases:
+        if slot is not None and slot.server is not None:
+            slot.wrong = text
+        elif leases:
             self._dispatcher.execute(self._dispatcher.ledger.raised(wid, leases, blame))
         else:
             # it raised before it took anything: there is no ticket to blame, and it will not be called again
@@ -181,6 +185,9 @@ class Reception:
         if slot is None:
             return
         self._dispatcher.ledger.leaving(wid)
+        if slot.server is not None and self._supervisor.fleet is not None:
+            self._supervisor.fleet.left(slot)
+            return
         replaced = message.a == m.LEFT_AT_LIMIT or (message.a == m.LEFT_BY_ORDER and slot.renewed)
         if replaced and self._supervisor.hand_over(slot):
             return
@@ -192,6 +199,9 @@ class Reception:
     def _on_failed_start(self, wid: int, message: Message) -> None:
         text, traceback_text, path, line = loads(message.body)
         slot = self._dispatcher.crew.find(wid)
+        if slot is not None and slot.server is not None:
+            slot.wrong = text
+            return
         if slot is not None:
             slot.left = True
         error = LoadError(text, path=path)

@@ -1,0 +1,141 @@
+"""A server in a worker: its sockets, and how it is told to stop.
+
+drain: new connections go elsewhere, answers say `Connection: close` ── lame duck ──▶ stop
+stop:  what is running ends, then the server returns
+"""
+
+from __future__ import annotations
+
+import threading
+
+from ..core import messages as m
+from ..core.messages import Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+    from typing import Any
+
+    from ..core.site import Serving
+    from .channel import Channel
+    from .toolbox import ToolBox
+
+
+class Stop:
+    """How a server learns that it has to stop; like a `threading.Event` that somebody else sets.
+
+    `draining` is True before that: connections that are open are served on, with `Connection: close`, and no
+    new ones are accepted. `grace`: seconds that running requests have once it is set.
+    """
+
+    def __init__(self, grace: float, on_ready: Callable[[], None]) -> None:
+        self.grace = grace
+        self.draining = False
+        self._event = threading.Event()
+        self._on_ready = on_ready
+        self._on_change: list[Callable[[], None]] = []
+        self._timer: threading.Timer | None = None
+        self._ready = False
+        self._lock = threading.Lock()
+
+    def is_set(self) -> bool:
+        """Whether the server has to stop."""
+        return self._event.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has to stop; False when `timeout` seconds passed first."""
+        return self._event.wait(timeout)
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Call it, from another thread, when `draining` or `is_set()` has become true; at once if it is."""
+        with self._lock:
+            self._on_change.append(call)
+            changed = self.draining or self.is_set()
+        if changed:
+            call()
+
+    def ready(self) -> None:
+        """Say that connections are accepted. A plain function need not: it counts as ready when called."""
+        if not self._ready:
+            self._ready = True
+            self._on_ready()
+
+    # for who runs it
+
+    def drain(self, lame_duck: float) -> None:
+        """Accept nothing more; stop after `lame_duck` seconds."""
+        with self._lock:
+            if self.draining or self.is_set():
+                return
+            self.draining = True
+            self._timer = threading.Timer(lame_duck, self.set)
+            self._timer.name, self._timer.daemon = "eisenmp-lame-duck", True
+            self._timer.start()
+        self._tell()
+
+    def set(self) -> None:
+        """Stop now."""
+        with self._lock:
+            if self.is_set():
+                return
+            self.draining = True
+            self._event.set()
+        self._tell()
+
+    def close(self) -> None:
+        """The server has returned."""
+        self._on_change.clear()
+        timer = self._timer
+        if timer is not None:
+            timer.cancel()
+            timer.join()
+
+    def _tell(self) -> None:
+        for call in list(self._on_change):
+            call()
+
+
+class Server:
+    """Runs `function(toolbox, sockets, stop)` on the sockets of its slot."""
+
+    def __init__(self, function: Callable[[Any, Any, Any], Any], serving: Serving, channel: Channel) -> None:
+        self._function = function
+        self._serving = serving
+        self._channel = channel
+        self.says_ready = bool(serving.server)
+        self.stop = Stop(serving.grace, self._up)
+        channel.on_stop = self.stop.set
+        channel.on_drain = self.stop.drain
+
+    def _up(self) -> None:
+        from os import getpid
+
+        self._channel.post(Message(m.UP, a=getpid()))
+        self._channel.flush()
+
+    def run(self, toolbox: ToolBox) -> str:
+        """Serve until it is told to stop; returns what went wrong, in one line, or nothing."""
+        import socket
+
+        sockets: list[socket.socket] = []
+        for descriptor, family in self._serving.sockets:
+            listener = socket.socket(family, socket.SOCK_STREAM, fileno=descriptor)
+            listener.setblocking(False)  # the process that follows accepts from the same queue
+            sockets.append(listener)
+        try:
+            if not self.says_ready:
+                self.stop.ready()
+            self._function(toolbox, sockets, self.stop)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and self.stop.is_set():
+                return ""
+            import traceback
+
+            traceback.print_exc()
+            return f"it raised {type(error).__name__}: {error}"
+        finally:
+            self.stop.close()
+            for each in sockets:
+                each.close()
+        return "" if self.stop.draining else "it returned without having been told to stop"

@@ -1,0 +1,390 @@
+"""The server slots of a manager: does what their state machines say. Under the lock of the loop.
+
+supervisor, reception ── up, ended ──▶ SlotMachine ── Start, Drain, Kill … ──▶ crew, engine, kernel
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..core import messages as m
+from ..core import slots as s
+from ..core.ports import check_groups
+from ..core.rollout import Rollout
+from ..core.site import Serving
+from ..engine.cpus import usable_cores
+from ..errors import SettingsError, SlotFailed
+from ..servers.listening import Listener, adapters
+from ..servers.steering import steer
+from .crew import Slot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from socket import socket
+
+    from ..core.ports import PortGroup, Seat
+    from ..core.settings import Settings
+    from ..core.site import Site
+    from .cause import Blame
+    from .dispatcher import Dispatcher
+
+MARGIN = 0.001  #: seconds: timers may come a little early
+
+
+class ServerSlot:
+    """One server slot: its seat, its sockets, and its state machine."""
+
+    def __init__(self, number: int, seat: Seat, sockets: Sequence[socket], policy: s.Policy) -> None:
+        self.number = number  #: in the crew, START_SEQUENCE_NUM of its processes
+        self.seat = seat
+        self.sockets = sockets
+        self.machine = s.SlotMachine(policy)
+        self.processes: dict[int, Slot] = {}
+        self.armed = float("inf")
+        self.restarts = 0
+        self.takes = False
+
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """'127.0.0.1:13000', '[::1]:13000'."""
+        places = [each.getsockname()[:2] for each in self.sockets]
+        return tuple(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in places)
+
+    @property
+    def pid(self) -> int:
+        current = self.machine.current
+        slot = None if current is None else self.processes.get(current.number)
+        return 0 if slot is None else slot.pid
+
+
+class Fleet:
+    """All server slots of one manager."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, settings: Settings, groups: Sequence[PortGroup], site: Site | None
+    ) -> None:
+        if not getattr(dispatcher.engine, "inherits", False):
+            name = type(dispatcher.engine).__name__
+            raise SettingsError(f"port_groups needs processes that inherit sockets; {name} has none")
+        self.groups = {group.name: group for group in groups}
+        self.slots: list[ServerSlot] = []
+        self.stopping = False
+        self.rollouts: dict[str, Rollout] = {}
+        self.failures: list[str] = []
+        self._dispatcher = dispatcher
+        self._settings = settings
+        self._site = site
+        self._shares: dict[str, tuple[int, float]] = {}
+        self._policy = s.Policy(
+            restarts_max=settings.restarts_max,
+            ready_timeout=settings.ready_timeout,
+            drain=settings.lame_duck + settings.drain_timeout,
+        )
+        known = adapters() if any(group.adapter for group in groups) else {}
+        check_groups(groups, known, usable_cores())
+        self._listeners = {group.name: Listener(group, group.addresses(known)) for group in groups}
+        try:
+            for group in groups:
+                for _ in range(group.slots):
+                    self._add(group)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, group: PortGroup) -> ServerSlot:
+        index = sum(slot.seat.group == group.name for slot in self.slots)
+        seat = group.seat(index)
+        sockets = self._listeners[group.name].open(seat)
+        slot = ServerSlot(len(self.slots), seat, sockets, self._policy)
+        self.slots.append(slot)
+        return slot
+
+    def start(self) -> None:
+        """Start a process in every slot."""
+        crew = self._dispatcher.crew
+        for server in self.slots:
+            crew.add_slot().server = server
+        for server in self.slots:
+            self.handle(server, s.Begin())
+
+    def serving(self, server: ServerSlot) -> Serving:
+        """What its processes are told."""
+        site = self._site
+        return Serving(
+            group=server.seat.group,
+            place=server.seat.place,
+            ports=tuple(each.getsockname()[1] for each in server.sockets),
+            sockets=tuple((each.fileno(), int(each.family)) for each in server.sockets),
+            grace=self._settings.drain_timeout,
+            server="" if site is None else site.server,
+            factory=site is not None and site.factory,
+        )
+
+    def stop(self) -> None:
+        """The servers are told to leave: nothing is started any more."""
+        self.stopping = True
+        for server in self.slots:
+            slot = self._dispatcher.crew.slots[server.number]
+            if not slot.alive:
+                slot.retired = True
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        for listener in self._listeners.values():
+            listener.close()
+
+    # what happens
+
+    def handle(self, server: ServerSlot, event: s.Event) -> None:
+        """Tell the machine, and do what it says."""
+        if self.stopping:
+            return
+        for command in server.machine.handle(event, self._dispatcher.clock()):
+            self._do(server, command)
+        self._arm(server)
+        self._after(server)
+
+    def _arm(self, server: ServerSlot) -> None:
+        due = server.machine.due
+        if due < server.armed:
+            server.armed = due
+            self._dispatcher.after(
+                max(0.0, due - self._dispatcher.clock()) + MARGIN, partial(self._tick, server)
+            )
+
+    def _tick(self, server: ServerSlot) -> None:
+        server.armed = float("inf")
+        self.handle(server, s.Tick())
+
+    def up(self, slot: Slot) -> None:
+        """A process accepts connections."""
+        if slot.server is not None:
+            self.handle(slot.server, s.Ready(slot.process))
+
+    def left(self, slot: Slot) -> None:
+        """A server has returned; its process ends."""
+        slot.left = True
+
+    def lost(self, slot: Slot, blame: Blame) -> None:
+        """A process has ended."""
+        server, crew = slot.server, self._dispatcher.crew
+        assert server is not None
+        server.processes.pop(slot.process, None)
+        slot.left = False
+        if crew.is_spare(slot):
+            crew.drop_spare(slot)
+            slot.retired = True
+        if self.stopping:
+            slot.retired = True
+            return
+        current = server.machine.current
+        unwanted = current is not None and current.number == slot.process
+        cause = slot.wrong or blame.cause
+        if unwanted and self._dispatcher.emit is not None:
+            self._dispatcher.emit("WorkerDied", (slot.number, slot.name, blame.pid, blame.exitcode, cause))
+        server.restarts += unwanted
+        self.handle(server, s.Ended(slot.process, cause))
+        if slot is crew.slots[server.number]:
+            # who was to follow it is the one now
+            crew.promote(slot)
+        self._settle(server)
+
+    def _settle(self, server: ServerSlot) -> None:
+        """The crew counts on a slot as long as a process is in it or will be."""
+        place = self._dispatcher.crew.slots[server.number]
+        if not place.alive:
+            place.retired = server.machine.phase in (s.STOPPED, s.FAILED)
+
+    # what the machine says
+
+    def _do(self, server: ServerSlot, command: s.Command) -> None:
+        if isinstance(command, s.Start):
+            self._start(server, command.process)
+        elif isinstance(command, s.Enter):
+            self._enter(server, command.process)
+        elif isinstance(command, s.Rotate):
+            if server.takes != command.takes:
+                server.takes = command.takes
+                self._steer(server.seat.group)
+        elif isinstance(command, s.Kept):
+            self._kept(server, command.cause)
+        elif isinstance(command, s.GaveUp):
+            self._gave_up(server, command.cause)
+        else:
+            self._tell(server, command)
+
+    def _start(self, server: ServerSlot, process: int) -> None:
+        crew = self._dispatcher.crew
+        before = crew.slots[server.number]
+        if before.alive:
+            crew.dismiss_heir(before)
+            slot = crew.make_heir(before)
+            assert slot is not None
+        else:
+            slot = crew.slots[server.number] = Slot(server.number, before)
+        slot.server, slot.process = server, process
+        server.processes[process] = slot
+        try:
+            self._dispatcher.supervisor.start_slot(slot)
+        except OSError as error:
+            # the system has no room for it: a crash like any other
+            server.processes.pop(process, None)
+            crew.drop_spare(slot)
+            ended = s.Ended(process, f"no process could be started: {error}")
+            self._dispatcher.after(0.0, partial(self.handle, server, ended))
+
+    def _enter(self, server: ServerSlot, process: int) -> None:
+        crew = self._dispatcher.crew
+        slot = server.processes[process]
+        if crew.is_heir(slot):
+            crew.promote(crew.slots[server.number])
+        if self._dispatcher.emit is not None:
+            self._dispatcher.emit("SlotServing", (server.number, server.seat.name, slot.pid, server.listens))
+
+    def _tell(self, server: ServerSlot, command: s.Drain | s.Terminate | s.Kill) -> None:
+        slot = server.processes.get(command.process)
+        if slot is None or not slot.alive:
+            return
+        engine = self._dispatcher.engine
+        if isinstance(command, s.Drain):
+            slot.handed_over = True
+            self._dispatcher.order(slot.wid, m.ORDER_DRAIN, b=max(1, round(self._settings.lame_duck * 1000)))
+        elif isinstance(command, s.Terminate):
+            engine.terminate(slot.wid)
+        else:
+            slot.restart_reason = command.cause
+            engine.kill(slot.wid)
+
+    def _kept(self, server: ServerSlot, cause: str) -> None:
+        self._dispatcher.collector.warned(
+            f"{server.seat.name} keeps its process; the new one failed: {cause}"
+        )
+        for rollout in self.rollouts.values():
+            rollout.failed(server.number, f"{server.seat.name}: {cause}")
+
+    def _gave_up(self, server: ServerSlot, cause: str) -> None:
+        text = f"{server.seat.name} was given up after {len(server.machine.restarts)} crashes: {cause}"
+        self.failures.append(text)
+        self._dispatcher.collector.warned(text)
+        if self._dispatcher.emit is not None:
+            self._dispatcher.emit("SlotFailed", (server.number, server.seat.name, cause))
+
+    # steering
+
+    def _steer(self, name: str) -> None:
+        """Have connections to a shared port come to the slots that serve."""
+        group, listener = self.groups[name], self._listeners[name]
+        if not (group.shared and listener.own):
+            return
+        members = [server for server in self.slots if server.seat.group == name]
+        active = [place for place, server in enumerate(members) if server.takes]
+        cores = [next(iter(server.seat.cores), None) for server in members]
+        for place in range(len(listener.addresses)):
+            steer(
+                listener.group_sockets(place),
+                group.steer,
+                active,
+                cores=cores,
+                share=self._shares.get(name),
+            )
+
+    # what the operator wants
+
+    def find(self, slot: int | str) -> ServerSlot:
+        """The slot of this number, or name such as 'blue/0'. Raises SettingsError."""
+        for server in self.slots:
+            if slot in (server.number, server.seat.name):
+                return server
+        names = ", ".join(server.seat.name for server in self.slots)
+        raise SettingsError(f"there is no slot {slot!r}; there are {names}")
+
+    def members(self, group: str | None) -> list[ServerSlot]:
+        """The slots of a group, or all that there are. Raises SettingsError."""
+        if group is not None and group not in self.groups:
+            raise SettingsError(f"there is no port group {group!r}; there are {', '.join(self.groups)}")
+        return [server for server in self.slots if group in (None, server.seat.group)]
+
+    def reload(self, group: str | None, canary: float | None = None) -> list[Rollout]:
+        """Replace the processes one slot after the other; with `canary`, of one slot in each group."""
+        begun = []
+        for name in list(self.groups) if group is None else [group]:
+            members = [each for each in self.members(name) if each.machine.phase != s.STOPPED]
+            running = self.rollouts.get(name)
+            if running is not None and not running.over:
+                raise SettingsError(f"group {name!r} is being reloaded already")
+            if canary is not None:
+                if not (self.groups[name].shared and len(members) > 1 and 0 < canary < 1):
+                    raise SettingsError(
+                        f"canary is a share between 0 and 1 of a shared port with several slots; "
+                        f"group {name!r} cannot give {canary!r}"
+                    )
+                self._shares[name] = (members[-1].seat.place, canary)
+                members = members[-1:]
+            elif name in self._shares:
+                del self._shares[name]
+            self._steer(name)
+            rollout = self.rollouts[name] = Rollout([server.number for server in members])
+            begun.append(rollout)
+            self._advance(rollout)
+        return begun
+
+    def _advance(self, rollout: Rollout) -> None:
+        number = rollout.next()
+        if number is not None:
+            self.handle(self.slots[number], s.Replace("reload"))
+
+    def _after(self, server: ServerSlot) -> None:
+        """A slot has changed: is the next one due?"""
+        machine = server.machine
+        for rollout in list(self.rollouts.values()):
+            if machine.phase == s.FAILED and rollout.failed(
+                server.number, f"{server.seat.name}: {machine.cause}"
+            ):
+                continue
+            if machine.settled and rollout.served(server.number):
+                self._advance(rollout)
+
+    def drain(self, slot: int | str) -> ServerSlot:
+        """Let the slot end its requests, and have no process in it any more."""
+        server = self.find(slot)
+        self.handle(server, s.Retire())
+        self._settle(server)
+        return server
+
+    def scale(self, group: str, count: int) -> list[ServerSlot]:
+        """Have so many slots in the group that are not stopped; returns those that change."""
+        self.members(group)
+        self.groups[group].check_slots(count)
+        members = self.members(group)
+        while len(members) < count:
+            server = self._add(self.groups[group])
+            self._dispatcher.crew.add_slot().server = server
+            members.append(server)
+        changed = []
+        for place, server in enumerate(members):
+            stopped = server.machine.phase in (s.STOPPED, s.DRAINING)
+            if place < count and stopped:
+                self._dispatcher.crew.slots[server.number].retired = False
+                self.handle(server, s.Begin())
+                changed.append(server)
+            elif place >= count and not stopped:
+                self.drain(server.number)
+                changed.append(server)
+        self._steer(group)
+        return changed
+
+    # waiting
+
+    def ready(self, servers: Iterable[ServerSlot] | None = None) -> bool:
+        """Whether every slot serves, or is stopped, or was given up."""
+        over = (s.SERVING, s.STOPPED, s.FAILED)
+        return all(server.machine.phase in over for server in (self.slots if servers is None else servers))
+
+    def check_failed(self) -> None:
+        """Raise SlotFailed for slots that were given up."""
+        failed = [server for server in self.slots if server.machine.phase == s.FAILED]
+        if failed:
+            first = failed[0]
+            more = f" (and {len(failed) - 1} more slots)" if len(failed) > 1 else ""
+            raise SlotFailed(f"{first.seat.name} was given up: {first.machine.cause}{more}")

@@ -1,0 +1,131 @@
+"""What the tests serve: each answers with its pid and the cores that it may run on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import eisenmp
+
+
+def whoami() -> str:
+    return f"{os.getpid()} {','.join(map(str, sorted(os.sched_getaffinity(0))))}"
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": whoami().encode()})
+
+
+def wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(0.5)
+    body = whoami().encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+def make_flask() -> Any:
+    from flask import Flask
+
+    app = Flask(__name__)
+    app.add_url_rule("/", "index", whoami)
+    return app
+
+
+def make_aiohttp() -> Any:
+    from aiohttp import web
+
+    async def index(request: web.Request) -> web.Response:
+        return web.Response(text=whoami())
+
+    app = web.Application()
+    app.router.add_get("/", index)
+    return app
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = whoami().encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        """The tests read no log."""
+
+
+@eisenmp.server
+def line(toolbox: Any, sockets: list[socket.socket], stop: Any) -> None:
+    """Writes one line to whoever connects."""
+    import selectors
+
+    with selectors.DefaultSelector() as selector:
+        for listener in sockets:
+            selector.register(listener, selectors.EVENT_READ)
+        while not stop.is_set():
+            for key, _ in selector.select(0.05):
+                listening: Any = key.fileobj
+                try:
+                    connection, _ = listening.accept()
+                except BlockingIOError:
+                    continue
+                with connection:
+                    number = toolbox.START_SEQUENCE_NUM
+                    connection.sendall(f"{whoami()} {number} {listening.getsockname()[1]}\n".encode())
+
+
+def returns(toolbox: Any, sockets: Any, stop: Any) -> None:
+    """A server that is none."""
+
+
+def raises(toolbox: Any, sockets: Any, stop: Any) -> None:
+    raise OSError("no database")
+
+
+def never_ready(environ: Any, start_response: Any) -> Iterable[bytes]:
+    return []
+
+
+async def no_lifespan(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+
+@eisenmp.server
+def deaf(toolbox: Any, sockets: Any, stop: Any) -> None:
+    """It hears neither the manager nor SIGTERM."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(1)
+
+
+def by_flag() -> Any:
+    """An application that does not start while its flag file says so."""
+    with open(os.environ["FLAG"]) as flag:
+        if flag.read() == "bad":
+            raise RuntimeError("the new version is broken")
+    return wsgi
+
+
+def hangs_by_flag() -> Any:
+    """An application whose factory takes its time while its flag file says so."""
+    with open(os.environ["FLAG"]) as flag:
+        if flag.read() == "hang":
+            time.sleep(60)
+    return wsgi
