@@ -129,3 +129,29 @@ def hangs_by_flag() -> Any:
         if flag.read() == "hang":
             time.sleep(60)
     return wsgi
+
+
+@eisenmp.server
+def grows(toolbox: Any, sockets: Any, stop: Any) -> None:
+    """It takes more and more memory, up to a bound that no test waits for."""
+    kept = []
+    while not stop.wait(0.05):
+        if len(kept) < 80:
+            kept.append(bytearray(os.urandom(1)) * 1024**2)
+
+
+@eisenmp.server
+def reads(toolbox: Any, sockets: Any, stop: Any) -> None:
+    """It answers HTTP, and sends the rows of a queue on in a thread."""
+    import threading
+
+    from eisenmp.servers.http_handler import serve
+
+    def read() -> None:
+        while True:
+            rows = [row for row in toolbox.jobs.get()[1:] if isinstance(row, int)]
+            toolbox.done.put(rows)
+
+    # it ends with the order to stop
+    threading.Thread(target=read).start()
+    serve(Handler, toolbox, sockets, stop)

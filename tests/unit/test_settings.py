@@ -45,6 +45,8 @@ DEFAULTS: dict[str, object] = {
     "port_groups": (),
     "lame_duck": 1.0,
     "drain_timeout": 30.0,
+    "requests_max": None,
+    "age_max": None,
     "restarts_max": 5,
     "name": None,
 }

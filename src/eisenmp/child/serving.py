@@ -29,8 +29,13 @@ class Stop:
     new ones are accepted. `grace`: seconds that running requests have once it is set.
     """
 
-    def __init__(self, grace: float, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, grace: float, on_ready: Callable[[], None], requests_max: int, on_full: Callable[[], None]
+    ) -> None:
         self.grace = grace
+        self.requests = 0
+        self._requests_max = requests_max
+        self._on_full = on_full
         self.draining = False
         self._event = threading.Event()
         self._on_ready = on_ready
@@ -60,6 +65,12 @@ class Stop:
         if not self._ready:
             self._ready = True
             self._on_ready()
+
+    def answered(self) -> None:
+        """Say that a request is answered, so that `requests_max` can be kept."""
+        self.requests += 1
+        if self.requests == self._requests_max:
+            self._on_full()
 
     # for who runs it
 
@@ -104,7 +115,7 @@ class Server:
         self._serving = serving
         self._channel = channel
         self.says_ready = bool(serving.server)
-        self.stop = Stop(serving.grace, self._up)
+        self.stop = Stop(serving.grace, self._up, serving.requests_max, self._full)
         channel.on_stop = self.stop.set
         channel.on_drain = self.stop.drain
 
@@ -113,6 +124,9 @@ class Server:
 
         self._channel.post(Message(m.UP, a=getpid()))
         self._channel.flush()
+
+    def _full(self) -> None:
+        self._channel.request(m.ORDER_DRAIN, f"requests_max reached with {self.stop.requests}")
 
     def run(self, toolbox: ToolBox) -> str:
         """Serve until it is told to stop; returns what went wrong, in one line, or nothing."""

@@ -19,6 +19,7 @@ from .failure import report, reportable, say
 from .replay import replay
 from .resume import resume
 from .run import run
+from .serve import serve
 from .sim import sim
 
 
@@ -32,7 +33,7 @@ def all_commands() -> App:
         help_format="markdown",
         version_format="plaintext",
     )
-    for command in (run, resume, replay, dlq, cpus, doctor, sim):
+    for command in (run, serve, resume, replay, dlq, cpus, doctor, sim):
         app.command(command)
     app.command(examples, usage="Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]")
     return app

@@ -207,7 +207,9 @@ def _numbers(values: object, what: str) -> tuple[int, ...]:
     return numbers
 
 
-def read_group(text: str, *, adapter: str | None = None, servers_per_slot: int = 1) -> PortGroup:
+def read_group(
+    text: str, *, adapter: str | None = None, address: str | None = None, servers_per_slot: int = 1
+) -> PortGroup:
     """The group that `blue=13000-13005@core0` means; more of either come with commas or a range.
 
     'blue=13000-13005@core0-1', 'yellow=14000,14002'. Raises SettingsError.
@@ -224,6 +226,7 @@ def read_group(text: str, *, adapter: str | None = None, servers_per_slot: int =
             ports=parse_cpu_list(ports),
             cores=parse_cpu_list(cores.strip().removeprefix("core")) if cores else (),
             adapter=adapter,
+            address=address,
             servers_per_slot=servers_per_slot,
         )
     except SettingsError:

@@ -233,6 +233,8 @@ class Settings:
         1.0, _seconds(zero=True), "seconds that a server that leaves ends connections"
     )
     drain_timeout: float = _setting(30.0, _seconds(), "seconds that its requests may take after that")
+    requests_max: int | None = _setting(None, _whole(1), "requests after which a server is replaced")
+    age_max: float | None = _setting(None, _seconds(), "seconds after which a server is replaced")
     restarts_max: int = _setting(5, _COUNT, "crashes of a server slot in a minute before it is given up")
     name: str | None = _setting(None, _NAME, "what `eisenmp ps` calls the manager")
 

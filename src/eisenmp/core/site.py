@@ -19,6 +19,7 @@ class Serving(NamedTuple):
     ports: tuple[int, ...]
     sockets: tuple[tuple[int, int], ...]  #: (descriptor, address family)
     grace: float
+    requests_max: int = 0  #: after so many requests it asks to be replaced; 0 for no limit
     server: str = ""
     factory: bool = False
 

@@ -6,6 +6,7 @@ supervisor, reception ── up, ended ──▶ SlotMachine ── Start, Drain
 from __future__ import annotations
 
 from functools import partial
+from random import uniform
 
 from ..core import messages as m
 from ..core import slots as s
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .cause import Blame
     from .dispatcher import Dispatcher
 
+JITTER = 0.1  #: part of a limit
 MARGIN = 0.001  #: seconds: timers may come a little early
 
 
@@ -117,9 +119,14 @@ class Fleet:
             ports=tuple(each.getsockname()[1] for each in server.sockets),
             sockets=tuple((each.fileno(), int(each.family)) for each in server.sockets),
             grace=self._settings.drain_timeout,
+            requests_max=self._requests_max(),
             server="" if site is None else site.server,
             factory=site is not None and site.factory,
         )
+
+    def _requests_max(self) -> int:
+        most = self._settings.requests_max
+        return 0 if most is None else max(1, round(most * uniform(1 - JITTER, 1)))
 
     def stop(self) -> None:
         """The servers are told to leave: nothing is started any more."""
@@ -239,6 +246,9 @@ class Fleet:
         slot = server.processes[process]
         if crew.is_heir(slot):
             crew.promote(crew.slots[server.number])
+        if self._settings.age_max is not None:
+            # slots that started together need not be replaced together
+            self._dispatcher.after(self._settings.age_max * uniform(1 - JITTER, 1), partial(self._old, slot))
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("SlotServing", (server.number, server.seat.name, slot.pid, server.listens))
 
@@ -328,6 +338,28 @@ class Fleet:
             begun.append(rollout)
             self._advance(rollout)
         return begun
+
+    def reload_all(self) -> None:
+        """Reload what is not being reloaded; from the loop, which must not see an error."""
+        for name in self.groups:
+            running = self.rollouts.get(name)
+            if not self.stopping and (running is None or running.over):
+                self.reload(name)
+
+    def replace(self, slot: Slot, reason: str) -> None:
+        """The process of a slot has reached a limit: another one follows it."""
+        server = slot.server
+        assert server is not None
+        current, following = server.machine.current, server.machine.successor
+        if current is None or current.number != slot.process or following is not None:
+            return
+        if self._dispatcher.emit is not None:
+            self._dispatcher.emit("WorkerRecycled", (slot.number, slot.name, slot.pid, reason))
+        self.handle(server, s.Replace(reason))
+
+    def _old(self, slot: Slot) -> None:
+        if slot.alive:
+            self.replace(slot, f"age_max = {self._settings.age_max:g} s reached")
 
     def _advance(self, rollout: Rollout) -> None:
         number = rollout.next()

@@ -220,6 +220,8 @@ class Reception:
             reason = message.body.decode("utf-8", "replace") or "asked for by the worker"
             slot.restart_reason = f"restarted: {reason}"
             self._dispatcher.engine.kill(wid)
+        elif message.a == m.ORDER_DRAIN and slot.server is not None and self._supervisor.fleet is not None:
+            self._supervisor.fleet.replace(slot, message.body.decode("utf-8", "replace"))
         elif message.a in (m.ORDER_PAUSE, m.ORDER_RESUME):
             self._dispatcher.execute(self._dispatcher.ledger.paused(wid, message.a == m.ORDER_PAUSE))
 

@@ -68,7 +68,7 @@ class ServerHost:
         return self._fleet
 
     def ready(self, timeout: float | None = None) -> None:
-        """Wait until every server accepts connections. Raises TimeoutError, and SlotFailed for one given up."""
+        """Wait until every server accepts connections. Raises TimeoutError, SlotFailed for one given up."""
         fleet, dispatcher = self.fleet, self.dispatcher
         done = dispatcher.wait(lambda: fleet.ready() or dispatcher.error is not None, timeout)
         if dispatcher.error is not None:
@@ -115,6 +115,14 @@ class ServerHost:
             if rollout.cause:
                 raise SlotFailed(f"the reload was broken off: {rollout.cause}")
         return [fleet.slots[number].seat.name for rollout in rollouts for number in rollout.done]
+
+    def reload_soon(self) -> bool:
+        """Have all servers reloaded; False where there are none. From any thread or handler."""
+        fleet = self._fleet
+        if fleet is None:
+            return False
+        self.dispatcher.post(fleet.reload_all)
+        return True
 
     def drain(self, slot: int | str, *, timeout: float | None = None) -> None:
         """Let a slot, by its number or as 'blue/0', end its requests and stop; `scale` starts it again."""

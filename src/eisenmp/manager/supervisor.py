@@ -196,13 +196,17 @@ class Supervisor:
 
     def end(self, slot: Slot, reason: str) -> None:
         """End the process of the slot now; the reason becomes the cause of its death. Under the lock."""
-        if slot.alive:
+        if slot.server is not None and self.fleet is not None:
+            self.fleet.replace(slot, reason)
+        elif slot.alive:
             slot.restart_reason = reason
             self._dispatcher.engine.kill(slot.wid)
 
     def recycle(self, slot: Slot, reason: str) -> None:
         """Have the process of the slot leave after its running chunk, once its successor is ready."""
-        if self._may_succeed(slot) and not slot.renewed:
+        if slot.server is not None and self.fleet is not None:
+            self.fleet.replace(slot, reason)
+        elif self._may_succeed(slot) and not slot.renewed:
             slot.renewed = True
             if self._dispatcher.emit is not None:
                 self._dispatcher.emit("WorkerRecycled", (slot.number, slot.name, slot.pid, reason))

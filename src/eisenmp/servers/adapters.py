@@ -34,7 +34,7 @@ def adapt(loaded: Any, server: str, factory: bool) -> Callable[[Any, Any, Any], 
     if server == "auto":
         server = find_server(app)
     if server == "function":
-        return getattr(app, "__wrapped__", app)  # type: ignore[no-any-return]
+        return partial(_call, getattr(app, "__wrapped__", app))
     module, library = SERVERS[server]
     try:
         serve = import_module(f"{__package__}.{module}").serve
@@ -43,6 +43,11 @@ def adapt(loaded: Any, server: str, factory: bool) -> Callable[[Any, Any, Any], 
             raise
         raise LoadError(f"{server} is not installed: pip install 'eisenmp[servers]'") from error
     return partial(serve, app)
+
+
+def _call(function: Callable[..., Any], toolbox: Any, sockets: Any, stop: Any) -> None:
+    stop.ready()
+    function(toolbox, sockets, stop)
 
 
 def find_server(app: Any) -> str:

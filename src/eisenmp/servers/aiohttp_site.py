@@ -34,6 +34,7 @@ async def _serve(app: web.Application, sockets: list[socket], stop: Stop) -> Non
     stop.on_change(wake)
 
     async def close(request: web.Request, response: web.StreamResponse) -> None:
+        stop.answered()
         if stop.draining:
             response.force_close()
 

@@ -61,6 +61,8 @@ def _saying_close(app: Any, stop: Stop) -> Any:
 
     async def call(scope: Any, receive: Any, send: Any) -> None:
         async def send_and_close(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                stop.answered()
             if stop.draining and message["type"] == "http.response.start":
                 headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"connection"]
                 message = {**message, "headers": [*headers, (b"connection", b"close")]}

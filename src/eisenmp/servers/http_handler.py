@@ -123,6 +123,7 @@ def _closing(handler: Any, stop: Stop, open_ones: Connections) -> Any:
                 self.close_connection = True
 
         def end_headers(self) -> None:
+            stop.answered()
             if stop.draining:
                 self.send_header("Connection", "close")
             super().end_headers()

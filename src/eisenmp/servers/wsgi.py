@@ -67,6 +67,7 @@ def _channel(stop: Stop) -> type[Any]:
 
     class Task(WSGITask):  # type: ignore[misc]
         def build_response_header(self) -> Any:
+            stop.answered()
             if stop.draining:
                 self.request.headers["CONNECTION"] = "close"
             return super().build_response_header()
