@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 
 from .. import __version__
 from . import invocation
+from .control import drain, logs, ps, reload, scale, show_map, stop
 from .cpus import cpus
 from .dlq import dlq
 from .doctor import doctor
@@ -35,6 +36,9 @@ def all_commands() -> App:
     )
     for command in (run, serve, resume, replay, dlq, cpus, doctor, sim):
         app.command(command)
+    for control in (ps, reload, drain, scale, logs, stop):
+        app.command(control)
+    app.command(show_map, name="map")
     app.command(examples, usage="Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]")
     return app
 

@@ -74,6 +74,7 @@ class Fleet:
         self.stopping = False
         self.rollouts: dict[str, Rollout] = {}
         self.failures: list[str] = []
+        self.tails: dict[int, list[str]] = {}  #: by slot: what the process that ended last wrote last
         self._dispatcher = dispatcher
         self._settings = settings
         self._site = site
@@ -191,6 +192,7 @@ class Fleet:
         if unwanted and self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerDied", (slot.number, slot.name, blame.pid, blame.exitcode, cause))
         server.restarts += unwanted
+        self.tails[server.number] = list(slot.tail)
         self.handle(server, s.Ended(slot.process, cause))
         if slot is crew.slots[server.number]:
             # who was to follow it is the one now

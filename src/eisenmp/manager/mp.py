@@ -157,6 +157,7 @@ class Mp(Door, ServerHost):
             self._open_fleet()
             self._open_ledger()
             self._start_crew()
+            self._open_control()
         except BaseException:
             self.stop(grace=0.0)
             raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 from ..core import slots as s
 from ..core.record import NamedTuple
 from ..errors import EisenmpError, SlotFailed
@@ -14,6 +12,8 @@ if TYPE_CHECKING:
 
     from ..core.settings import Settings
     from ..core.site import Site
+    from .collector import Collector
+    from .control import Control
     from .crew import Crew
     from .dispatcher import Dispatcher
     from .fleet import Fleet
@@ -40,6 +40,8 @@ class ServerHost:
     _crew: Crew
     _fleet: Fleet | None = None
     _site: Site | None = None
+    _control: Control | None = None
+    collector: Collector
     _check_started: Any
     check_open: Any
 
@@ -55,7 +57,21 @@ class ServerHost:
         self._fleet = Fleet(self.dispatcher, self.settings, groups, self._site)
         self.dispatcher.supervisor.fleet = self._crew.fleet = self._fleet
 
+    def _open_control(self) -> None:
+        """Have `eisenmp reload` and the like find this manager; where that cannot be, they do not."""
+        if self._fleet is None:
+            return
+        from .control import Control
+
+        try:
+            self._control = Control(self)  # type: ignore[arg-type]
+        except OSError as error:
+            self.collector.warned(f"no control socket: {error}")
+
     def _close_fleet(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
         if self._fleet is not None:
             self._fleet.close()
 
@@ -116,6 +132,13 @@ class ServerHost:
                 raise SlotFailed(f"the reload was broken off: {rollout.cause}")
         return [fleet.slots[number].seat.name for rollout in rollouts for number in rollout.done]
 
+    def last_lines(self, slot: int | str) -> list[str]:
+        """What the process of a slot wrote last; where none is in it, what the last one wrote."""
+        fleet = self.fleet
+        with self.dispatcher.lock:
+            place = self._crew.slots[fleet.find(slot).number]
+            return list(place.tail) or fleet.tails.get(place.number, [])
+
     def reload_soon(self) -> bool:
         """Have all servers reloaded; False where there are none. From any thread or handler."""
         fleet = self._fleet
@@ -144,10 +167,9 @@ class ServerHost:
         fleet.check_failed()
 
     def _wait_or_time_out(self, ready: Any, timeout: float | None, what: str) -> None:
-        until = None if timeout is None else monotonic() + timeout
         dispatcher = self.dispatcher
-        left = None if until is None else max(0.0, until - monotonic())
-        if not dispatcher.wait(lambda: ready() or dispatcher.stopping, left):
+        done = dispatcher.wait(lambda: ready() or dispatcher.stopping, timeout)
+        if not done and timeout is not None:
             raise TimeoutError(f"{what} did not come to its end within {timeout:g} s")
         self.check_open()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 
 from waitress import create_server
@@ -23,6 +24,8 @@ SLEEP = 30.0  #: seconds without an event before waitress looks after its own
 
 def serve(app: Any, toolbox: ToolBox, sockets: list[socket], stop: Stop) -> None:
     """Serve until `stop` is set."""
+    # requests that wait for a thread are no news
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     table: dict[int, Any] = {}
     server = create_server(app, map=table, sockets=sockets, _start=False)
     listeners = [each for each in table.values() if isinstance(each, BaseWSGIServer)]
