@@ -99,6 +99,7 @@ class ForgetsOld(Mutant):
 
     breaks = frozenset(
         {
+            "no start over the intensity",
             "it comes to rest",
             "a wanted slot serves",
             "all leave when none is wanted",

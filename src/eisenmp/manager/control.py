@@ -54,6 +54,7 @@ class Control:
     """Answers in threads of its own until it is closed."""
 
     _socket: socket.socket
+    _thread: threading.Thread
     _closed = False
 
     def __init__(self, manager: Mp) -> None:
