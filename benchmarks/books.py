@@ -14,6 +14,7 @@ from benchmarks.rows import numbers
 from benchmarks.scale import Scale
 from benchmarks.side import WORKERS, Wrong, tally
 from eisenmp.core.ledger import Finish, Ledger, Parcel, Send
+from eisenmp.core.parcel import singly
 
 TARGET = 0.05
 FEED = 1
@@ -72,7 +73,7 @@ def ledger_seconds(chunks: int) -> float:
         if flying:
             sent = flying.popleft()
             commands += ledger.finished(sent.wid, sent.parcel.lease, None, SECONDS)
-        for command in commands:
+        for command in singly(commands):
             if isinstance(command, Send):
                 flying.append(command)
             elif isinstance(command, Finish):

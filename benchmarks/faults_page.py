@@ -20,6 +20,11 @@ NOTES = """
 * **a result that cannot be pickled**: the function returns a lock for one of the items.
 * **Ctrl-C**: SIGINT to the process group of the program, as a terminal sends it, in the middle of the job.
 * **SIGKILL of the parent**: in the middle of the job; nothing in the program can react to it.
+
+What a worker starts in a session of its own (setsid, daemons) is no part of the table. With eisenmp it ends
+when the manager stops. After a SIGKILL of the program it ends too where the program may make a cgroup below
+its own (`eisenmp doctor` says whether): the workers and all that they start are in it, and a guardian, a
+shell that waits for the end of the program, has the kernel end it. Elsewhere nobody is left who could do it.
 """
 
 NAMED = ("eisenmp", "joblib", "mpire", "pebble")

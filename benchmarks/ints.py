@@ -16,7 +16,8 @@ from benchmarks.works import plain
 
 ROWS = 1_000_000
 SIZE = 1_000
-TARGET = 0.8
+TARGET = 0.6
+TARGET_PIPES = 1.5
 TARGET_RANGE = 0.3
 
 
@@ -29,8 +30,12 @@ def run(scale: Scale) -> Iterator[Figure]:
         figure = contest("generator", generator, ways, scale, target=TARGET)
         sliced = of_chunks("eisenmp, range", lambda: tally(ours.answers(emp, range(count), SIZE)), count)
         figure_range = contest("range", sliced, ways, scale, target=TARGET_RANGE)
+        with peers.PIPES.open() as raw:
+            least = [of_lists(peers.PIPES.name, raw, count)]
+            figure_pipes = contest("generator, and the least", generator, least, scale, target=TARGET_PIPES)
     yield with_context(figure, lambda name, work: of_lists(name, work, count), scale)
     yield figure_range
+    yield figure_pipes
 
 
 def of_chunks(name: str, work: Callable[[], Tally], count: int) -> Side:

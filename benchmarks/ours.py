@@ -14,9 +14,9 @@ WARM_ROWS = 20
 values = itemgetter(1)
 
 
-def manager(worker: str) -> eisenmp.Mp:
-    """A manager of two workers of `benchmarks.works.chunks`."""
-    return eisenmp.Mp(f"benchmarks.works.chunks:{worker}", procs_max=WORKERS)
+def manager(worker: str, module: str = "benchmarks.works.chunks") -> eisenmp.Mp:
+    """A manager of two workers of the module."""
+    return eisenmp.Mp(f"{module}:{worker}", procs_max=WORKERS)
 
 
 def warm(emp: eisenmp.Mp) -> frozenset[int]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from benchmarks import pingpong
 from benchmarks.side import WORKERS
 
 #: (function, rows, rows sent at once) -> values
@@ -89,6 +90,7 @@ def pebble() -> Iterator[Map]:
 
 
 POOL = Peer("Pool.imap_unordered", "", pool)
+PIPES = Peer(f"raw pipes, {pingpong.FLYING} in flight", "", pingpong.pipes)
 JOBLIB = Peer("joblib", "joblib", joblib("list"))
 JOBLIB_GENERATOR = Peer("joblib, generator_unordered", "joblib", joblib("generator_unordered"))
 MPIRE = Peer("mpire.imap_unordered", "mpire", mpire)

@@ -23,7 +23,14 @@ def run(scale: Scale) -> Iterator[Figure]:
     with ours.manager("lengths") as emp, peers.POOL.open() as pool:
         generator = of_chunks("eisenmp", lambda: tally(ours.answers(emp, words(count), SIZE)), count)
         figure = contest("generator", generator, [mapped(peers.POOL.name, pool, count)], scale, target=TARGET)
+        with peers.JOBLIB.open() as plain_list, peers.JOBLIB_GENERATOR.open() as unordered:
+            ways = [
+                mapped(peers.JOBLIB.name, plain_list, count),
+                mapped(peers.JOBLIB_GENERATOR.name, unordered, count),
+            ]
+            figure_joblib = contest("generator, and joblib", generator, ways, scale, target=TARGET)
     yield with_context(figure, lambda name, work: mapped(name, work, count), scale)
+    yield figure_joblib
 
 
 def of_chunks(name: str, work: Callable[[], Tally], count: int) -> Side:

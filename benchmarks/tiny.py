@@ -15,7 +15,7 @@ from benchmarks.works import plain
 
 ROWS = 20_000
 TARGET = 0.4
-TARGET_AUTO = 1.0
+TARGET_AUTO = 0.8
 
 
 def run(scale: Scale) -> Iterator[Figure]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from tests import leaks, surroundings
+from tests.order import in_order
 from tests.skips import LIST, SkipGate, read_allowed
 
 LEFT = "left behind"  #: in what a process that runs some of the tests tells at its end
@@ -20,19 +22,27 @@ hypothesis.settings.register_profile(
     "eisenmp", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("eisenmp")
+# Else its examples depend on the constants of all modules that happen to be there, and no seed repeats them.
+vars(providers).update(_get_local_constants=lambda: providers._local_constants)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipGate(read_allowed(config.rootpath / LIST)), "skip-gate")
     config.pluginmanager.register(SessionGuard(), "session-guard")
     leaks.adopt_orphans()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
         # ignored signals are inherited: a suite in the background would run programs deaf to Ctrl-C
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
     # Settings of whoever runs the tests must not change what they see; the portable path is chosen so.
     for name in [name for name in os.environ if name.startswith("EISENMP_")]:
         if name != "EISENMP_PORTABLE":
             del os.environ[name]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_order(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .errors import SettingsError as SettingsError
     from .errors import SlotFailed as SlotFailed
     from .errors import Stopped as Stopped
+    from .errors import TableError as TableError
+    from .errors import TableKeyInvalid as TableKeyInvalid
     from .errors import WorkerDied as WorkerDied
     from .errors import WorkerFailed as WorkerFailed
     from .manager import events as events
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from .manager.mp import Mp as Mp
     from .manager.queue import Queue as Queue
     from .manager.remote import Remote as Remote
+    from .tables.table import SharedTable as SharedTable
 
 __version__ = "2.0.0.dev0"
 
@@ -60,9 +63,12 @@ _WHERE = {
     "Result": "core.results",
     "Settings": "core.settings",
     "SettingsError": "errors",
+    "SharedTable": "tables.table",
     "Site": "core.site",
     "SlotFailed": "errors",
     "Stopped": "errors",
+    "TableError": "errors",
+    "TableKeyInvalid": "errors",
     "Ticket": "core.ticket",
     "ToolBox": "child.toolbox",
     "WorkerDied": "errors",

@@ -87,6 +87,14 @@ class SlotFailed(EisenmpError):
     """A server slot was given up: its process ended too often, or the one that was to follow never served."""
 
 
+class TableError(EisenmpError, ValueError):
+    """The file of a SharedTable is damaged, gone, of another version, or cannot be written."""
+
+
+class TableKeyInvalid(TableError, TypeError):
+    """A key of a SharedTable is neither str nor bytes nor int."""
+
+
 class Stopped(EisenmpError):
     """The manager is stopped or stopping; nothing more goes in or out."""
 

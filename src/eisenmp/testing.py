@@ -151,6 +151,7 @@ class InlineWorker(StreamWorker):
 class InlineEngine(StreamEngine):
     """Runs workers in threads, over the same frames as the engines that start processes."""
 
+    passes_descriptors = sys.platform == "linux"
     host: type[Host] = Host  #: what lives a worker's life
 
     def open(self) -> None:

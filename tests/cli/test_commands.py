@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_doctor(eisenmp: Command) -> None:
     assert set(found.values()) <= {"ok", "missing"}
     assert {name for name in found if not name.startswith("cgroup")} >= {
         "python", "system", "cpus", "fast path", "pidfd", "memfd", "epoll", "affinity", "life line",
-        "/dev/shm", "open files", "cloudpickle", "psutil", "rich", "cyclopts", "setproctitle", "numpy",
+        "/dev/shm", "open files", "own cgroup", "cloudpickle", "psutil", "rich", "cyclopts", "setproctitle", "numpy",
         "spawn",
     }  # fmt: skip
     assert found["spawn"] == "ok" and found["rich"] == "ok"
@@ -197,6 +198,25 @@ def test_doctor_where_things_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert checks.check_shared_memory(str(tmp_path / "none")).state == checks.MISSING
     assert checks.check_shared_memory(str(tmp_path)).state == checks.OK
     assert [check.state for check in checks.check_cgroups(str(tmp_path))] == [checks.MISSING]
+    monkeypatch.setattr(checks.cgroup, "places", list)
+    assert checks.check_own_cgroup().state == checks.MISSING
+
+
+def test_doctor_makes_a_cgroup_for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    make = checks.cgroup.make
+
+    def noted(mark: str) -> Any:
+        found = make(mark)
+        made.extend([found.path] if found is not None else ())
+        return found
+
+    monkeypatch.setattr(checks.cgroup, "make", noted)
+    check = checks.check_own_cgroup()
+    assert check.state == (checks.OK if made else checks.MISSING)
+    monkeypatch.setattr(checks, "SHELL", "/nowhere/sh")
+    assert checks.check_own_cgroup().state == checks.MISSING
+    assert not any(os.path.exists(path) for path in made)
 
 
 def test_doctor_sees_what_the_kernel_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

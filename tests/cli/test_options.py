@@ -33,6 +33,7 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
     "timeout_row": ({"0.5": 0.5, "none": None}, "0"),
     "ledger": ({"job.db": "job.db"}, " "),
     "memory_max": ({"512M": 536_870_912, "none": None}, "1K"),
+    "shared_memory_max": ({"2G": 2 * 1024**3, "0": 0, "none": None}, "1K"),
     "chunks_max": ({"5": 5, "none": None}, "0"),
     "threads_max": ({"2": 2}, "none of them"),
     "pin": ({"core": "core", "0,2": (0, 2), "0-1": (0, 1)}, "somewhere"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests import leaks
+from tests.faults.program import is_guardian
 
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -80,12 +81,12 @@ def lines_until(process: subprocess.Popen[str], wanted: str, count: int = 1) -> 
 
 
 def descendants(process: subprocess.Popen[str]) -> list[int]:
-    """The pids of all processes that the program has started, and they in turn."""
+    """The pids of all processes that the program has started, and they in turn; without its guardian."""
     found: list[int] = []
     todo = [process.pid]
     while todo:
         children = leaks._children(todo.pop())
-        found += children
+        found += [pid for pid in children if not is_guardian(pid)]
         todo += children
     return found
 

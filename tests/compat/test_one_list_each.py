@@ -10,8 +10,9 @@ import pytest
 
 from eisenmp.child.channel import Channel
 from eisenmp.core import messages as m
-from eisenmp.core.ledger import Ledger, Parcel, Send
+from eisenmp.core.ledger import Command, Ledger, Parcel, Send
 from eisenmp.core.messages import Message
+from eisenmp.core.parcel import singly
 from eisenmp.core.queues import QueueNames
 from eisenmp.wire.frames import FrameReader, encode
 from eisenmp.wire.link import Link
@@ -34,8 +35,8 @@ def listed(number: int, flags: int = 0) -> Parcel:
     return Parcel(0, b"", feed=1, number=number, flags=m.LISTED | flags)
 
 
-def sent(commands: list[object]) -> list[tuple[int, int]]:
-    return [(command.wid, command.parcel.number) for command in commands if isinstance(command, Send)]
+def sent(commands: list[Command]) -> list[tuple[int, int]]:
+    return [(command.wid, command.parcel.number) for command in singly(commands) if isinstance(command, Send)]
 
 
 def test_a_worker_gets_nothing_ahead_before_it_has_come_back_once() -> None:

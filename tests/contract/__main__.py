@@ -14,11 +14,11 @@ from functools import partial
 
 from tests import leaks
 
-from . import deaths, feeding, life, output, queueing
+from . import arrays, deaths, feeding, life, output, queueing
 from .engines import ENGINES, Contestant
 from .suite import BEHAVIOURS, sharing
 
-MODULES = (feeding, queueing, life, deaths, output)
+MODULES = (arrays, feeding, queueing, life, deaths, output)
 
 
 def failure(run: Callable[[], None]) -> str:

@@ -5,5 +5,8 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"tests.contract.{name}" for name in ("deaths", "feeding", "life", "output", "queueing", "suite"))
+    *(
+        f"tests.contract.{name}"
+        for name in ("arrays", "deaths", "feeding", "life", "output", "queueing", "suite")
+    )
 )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import eisenmp
 
 from .engines import Contestant
+from .workers import lump
 
 GATE, TOLD = "gate", "told"  #: queues of the shared manager: what workers wait for, what they tell
 
@@ -26,7 +27,8 @@ class Shared:
             setattr(self, name, self.emp.queue(name, maxsize=1000))
         self.emp.start()
         # all threads that come with the first use are there: none of them is a leak of a behaviour
-        with_both = self.emp.feed([("wait", GATE, TOLD), ("wait", GATE, TOLD), ("nothing",)])
+        large = [("wait_with", GATE, TOLD, lump(0, 70_000)) for _ in range(2)]
+        with_both = self.emp.feed([*large, ("checksum", lump(0, 70_000)), ("nothing",)])
         for _ in range(2):
             self.told.get(timeout=60)
         self.emp.mp_print_q.put("the shared manager is up")

@@ -6,7 +6,6 @@ import fcntl
 import os
 import pty
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,9 +61,6 @@ class Program:
         self, folder: Path, command: list[str], *, terminal: bool = False, stderr: int = subprocess.STDOUT
     ) -> None:
         self.folder = folder
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # ignored signals are inherited: a suite in the background would run programs deaf to Ctrl-C
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._gates: dict[str, int] = {}
         self.close_gate("gate")
         self._master = self._slave = -1
@@ -197,3 +193,12 @@ def descendants(pid: int) -> list[int]:
         found += children
         todo += children
     return found
+
+
+def workers(pid: int) -> list[int]:
+    """All processes below that one but the guardian, which ends what they leave."""
+    return [found for found in descendants(pid) if not is_guardian(found)]
+
+
+def is_guardian(pid: int) -> bool:
+    return b"eisenmp:guardian" in Path(f"/proc/{pid}/cmdline").read_bytes()

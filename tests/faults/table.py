@@ -112,6 +112,9 @@ class Row(NamedTuple):
         return tuple(range(first, first + ROWS_MAX))
 
 
+NOT_READY = "not ready after start_timeout"
+
+
 class Expected(NamedTuple):
     """What follows. Numbers are the least and the most."""
 
@@ -169,7 +172,7 @@ def _not_loaded(row: Row) -> Expected:
 def _before_ready(row: Row) -> Expected:
     """Rules 3 and 9."""
     if row.how in STANDS_STILL or (row.how == "memory" and row.in_zygote):
-        cause = "not ready after start_timeout"
+        cause = NOT_READY
     elif row.how == "memory":
         cause = "memory_max"
     elif (row.where, row.how) == ("start", "sys.exit"):

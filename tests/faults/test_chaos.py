@@ -12,7 +12,7 @@ from tests.faults.chaos import Outcome, complaints, moment, report, run
 from tests.faults.plan import FINE, KILL, RAISE, SLOW, STOP, Entry
 
 
-@pytest.mark.parametrize("seed", [1, 2])  # forkserver and spawn
+@pytest.mark.parametrize("seed", [7, 4])  # forkserver and spawn, with few rows that stop: each takes its time
 def test_a_short_run(seed: int, tmp_path: Path) -> None:
     outcome = run(moment(seed), str(tmp_path))
     assert complaints(outcome) == [], report(outcome)

@@ -15,7 +15,7 @@ import pytest
 import eisenmp
 from tests import leaks
 
-from .program import command, descendants, program
+from .program import command, descendants, program, workers
 
 ENDS = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 130, signal.SIGHUP: 130}
 
@@ -86,8 +86,8 @@ def test_the_first_signal_drains(tmp_path: Path, way: str, number: signal.Signal
     """What runs ends and counts, nothing else is started, then comes the exception."""
     with program(tmp_path, managed(WAYS[way])) as started:
         started.until("running", count=2)
-        workers = descendants(started.pid)
-        assert len(workers) == 2
+        below = descendants(started.pid)
+        assert len(workers(started.pid)) == 2
         started.send(number)
         started.until("draining")
         started.open_gate()
@@ -96,7 +96,7 @@ def test_the_first_signal_drains(tmp_path: Path, way: str, number: signal.Signal
         assert sorted(started.values("got")) == sorted(started.values("running"))
     assert "went on" not in started.text and "never" not in started.text
     assert ("KeyboardInterrupt" in started.text) is (number == signal.SIGINT)
-    assert all(leaks.wait_gone(worker) for worker in workers)
+    assert all(leaks.wait_gone(pid) for pid in below)
 
 
 @pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name)

@@ -179,13 +179,13 @@ def test_nobody_else_s(make: Any) -> None:
 
 def test_a_number_that_was_given_away_is_left_alone() -> None:
     with subprocess.Popen(["sleep", "inf"]) as other:
-        started = strays._started(other.pid)
+        started = strays.started_at(other.pid)
         assert started > 0
         assert not strays.end([strays.Suspect(other.pid, started - 1)])
         assert other.poll() is None
         assert strays.end([strays.Suspect(other.pid, started)])
         assert other.wait() == -signal.SIGKILL
-    assert strays._started(other.pid) == 0
+    assert strays.started_at(other.pid) == 0
     assert not strays.end([strays.Suspect(other.pid, started)])
 
 

@@ -50,15 +50,17 @@ def test_row(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert {*outcome.kept, *(number for rows in outcome.given_up for number in rows)} == set(table.ROWS)
     # every process that was struck and ended is told, with the cause; and no other
     least, most = follows.strikes
-    assert least <= len(outcome.strikes) <= most, outcome
     dead = {pid for pid, _ in outcome.deaths}
+    # where a start has a limit, a busy machine may come to it before it comes to the fault
+    late = dead - set(outcome.strikes) if follows.cause == table.NOT_READY else set()
+    assert least - len(late) <= len(outcome.strikes) <= most, outcome
     if not follows.deaths:
         assert not dead, outcome
     elif follows.error:
         assert dead, outcome
-        assert dead <= set(outcome.strikes), outcome
+        assert dead <= late.union(outcome.strikes), outcome
     else:
-        assert dead <= set(outcome.strikes), outcome
+        assert dead <= late.union(outcome.strikes), outcome
         assert len(set(outcome.strikes) - dead) == follows.others, outcome
     for _, cause in outcome.deaths:
         assert re.search(follows.cause, cause), outcome

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from eisenmp.core.ledger import Command, Cut, Later, Ledger, Parcel, Recall, Send, Token
+from eisenmp.core.parcel import singly
 
 from . import process as p
 from .audit import Audit, check
@@ -57,7 +58,7 @@ class World:
 
     def _tell(self, event: Callable[[], list[Command]]) -> None:
         try:
-            for command in event():
+            for command in singly(event()):
                 self.audit.command(command)
                 self._execute(command)
             self.audit.all_said()
@@ -92,7 +93,7 @@ class World:
     def _into_pieces(self, cut: Cut) -> list[Command]:
         before = set(self._parcels())
         commands = self.ledger.pieces(cut, [b""] * (len(cut.points) + 1))
-        sent = [command.parcel for command in commands if isinstance(command, Send)]
+        sent = [command.parcel for command in singly(commands) if isinstance(command, Send)]
         new = {parcel: None for parcel in (*sent, *self._parcels()) if parcel not in before and parcel.piece}
         parcel = cut.parcel
         pieces = [
@@ -239,7 +240,11 @@ class World:
             self._leaving(wid, message.leaving)
             audit.output(wid, message.lease, message.body)
             audit.done(wid, (message.lease,))
-            self._tell(lambda: ledger.finished(wid, message.lease, message.body, message.seconds))
+            more = self._following(process, message)
+            for final in more:
+                audit.output(wid, final.lease, final.body)
+                audit.done(wid, (final.lease,))
+            self._tell(lambda: self._finished(wid, [message, *more]))
         elif isinstance(message, p.Done):
             self._leaving(wid, message.leaving)
             audit.done(wid, message.leases)
@@ -262,6 +267,33 @@ class World:
         if leaving:
             self.audit.leave(wid)
             self.ledger.leaving(wid)
+
+    def _following(self, process: p.Process, message: p.Final) -> list[p.Final]:
+        """Ends of cycles under the leases that follow, which have come together with this one."""
+        more: list[p.Final] = []
+        while process.up and not message.leaving:
+            final = process.up[0]
+            if (
+                not isinstance(final, p.Final)
+                or final.leaving
+                or final.lease != message.lease + len(more) + 1
+            ):
+                break
+            more.append(final)
+            process.up.popleft()
+        return more
+
+    def _finished(self, wid: int, finals: list[p.Final]) -> list[Command]:
+        if len(finals) > 1:
+            outputs, seconds = [final.body for final in finals], sum(final.seconds for final in finals)
+            commands = self.ledger.finished_all(wid, finals[0].lease, outputs, seconds)
+            if commands is not None:
+                return commands
+        return [
+            command
+            for final in finals
+            for command in self.ledger.finished(wid, final.lease, final.body, final.seconds)
+        ]
 
     def _want(self, wid: int, queue: int, count: int) -> None:
         if wid in self.audit.held:

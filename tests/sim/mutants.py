@@ -84,7 +84,7 @@ def forgets_the_end_of_a_feed(original: Any) -> Any:
     def finish(self: Dispatcher, command: Finish) -> None:
         feed = self.feeds.get(command.parcel.feed)
         if feed is not None:
-            feed.finished(command.parcel, command.outputs)
+            feed.finished(command.parcel, command.outputs, command.seconds)
 
     return finish
 
@@ -122,7 +122,7 @@ def waits_for_company(original: Any) -> Any:
     """Chunks are sent when sixteen have come together."""
 
     def settle(self: Dispatcher) -> None:
-        if any(len(messages) >= 16 for messages in self._pending.values()):
+        if any(pending.chunks >= 16 for pending in self._pending.values()):
             original(self)
 
     return settle
@@ -184,7 +184,7 @@ def keeps_what_was_pending(original: Any) -> Any:
     def lost(self: Supervisor, wid: int, exit: Exit, events: Iterable[Any] = ()) -> None:
         worker = self._dispatcher.ledger.workers.get(wid)
         if worker is not None and worker.leases:
-            self._dispatcher._pending[wid] = [Message(m.TOKEN)]
+            self._dispatcher._hold(wid, Message(m.TOKEN), 1)
         original(self, wid, exit, events)
 
     return lost

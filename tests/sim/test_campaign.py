@@ -10,7 +10,7 @@ import pytest
 from eisenmp.engine.cpus import usable_cpus
 from eisenmp.sim.campaign import campaign
 
-SEEDS = 1_000
+SEEDS = 200
 
 
 @pytest.mark.timeout(0)

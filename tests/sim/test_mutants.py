@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import pytest
 
@@ -16,11 +17,14 @@ from .mutants import MUTANTS
 SEEDS_MAX = 3000
 #: what the programs of the simulation come upon too seldom; tests/properties finds these by itself
 SELDOM = {"PutsForgotten", "HastyEnd", "LateResultCounts"}
+#: seeds that are tried first, where the search for one takes seconds; when it has moved, the search goes on
+FIRST = {"fails_in_silence": 1036, "cancels_by_word_only": 246, "WrongOrder": 247, "SlotForgotten": 524}
 
 
-def rule_broken(ledger: Callable[..., Ledger] = Ledger) -> str:
+def rule_broken(name: str, ledger: Callable[..., Ledger] = Ledger) -> str:
     """The rule that the first failing seed breaks."""
-    for seed in range(SEEDS_MAX):
+    first = [FIRST[name]] if name in FIRST else []
+    for seed in chain(first, range(SEEDS_MAX)):
         try:
             Simulation(seed, ledger=ledger).run()
         except Violation as violation:
@@ -34,7 +38,7 @@ def test_a_manager_with_a_defect_is_found(name: str, monkeypatch: pytest.MonkeyP
     mutant = MUTANTS[name]
     original = vars(mutant.owner)[mutant.method]
     monkeypatch.setattr(mutant.owner, mutant.method, mutant.replace(original))
-    assert rule_broken()
+    assert rule_broken(name)
 
 
 @pytest.mark.timeout(300)
@@ -44,4 +48,4 @@ def test_a_manager_with_a_defect_is_found(name: str, monkeypatch: pytest.MonkeyP
     ids=lambda ledger: ledger.__name__,
 )
 def test_a_ledger_with_a_defect_is_found(ledger: type[Ledger]) -> None:
-    assert rule_broken(ledger)
+    assert rule_broken(ledger.__name__, ledger)

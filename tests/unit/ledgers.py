@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from eisenmp.core.ledger import Command, Ledger, Parcel, Recall, Send
+from eisenmp.core.parcel import singly
 
 FEED = 7
 LONG = 1.0  # seconds of a chunk that is worth a recall
@@ -31,7 +32,7 @@ def objects(count: int, queue: int = 0) -> list[Parcel]:
 
 
 def sent(commands: Iterable[Command]) -> list[tuple[int, Parcel]]:
-    return [(command.wid, command.parcel) for command in commands if isinstance(command, Send)]
+    return [(command.wid, command.parcel) for command in singly(commands) if isinstance(command, Send)]
 
 
 def of(kind: type[Command], commands: Iterable[Command]) -> list[Command]:

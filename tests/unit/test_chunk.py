@@ -190,15 +190,13 @@ def test_nothing_is_partial_after_a_whole_chunk() -> None:
     assert cutter.partial == []
 
 
-def test_rows_may_be_pulled_a_few_at_a_time() -> None:
+def test_rows_may_be_taken_one_by_one() -> None:
     cutter = Cutter(Source(5, OSError()))
+    assert list(cutter.rows(3)) == [0, 1, 2]
     rows: list[int] = []
-    cutter.pull(rows, 2)
-    cutter.pull(rows, 1)
-    assert rows == [0, 1, 2]
     with pytest.raises(OSError):
-        cutter.pull(rows, 4)
-    assert rows == [0, 1, 2, 3, 4]
+        rows.extend(cutter.rows(4))
+    assert rows == [3, 4]
 
 
 def test_close_reaches_the_generator() -> None:

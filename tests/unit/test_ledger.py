@@ -95,7 +95,7 @@ def test_outputs_come_with_the_end_of_the_cycle_in_their_order() -> None:
     ledger.offered(chunk)
     assert ledger.output(1, chunk.lease, "a")
     assert ledger.output(1, chunk.lease, "b")
-    assert ledger.done(1, [chunk.lease], LONG) == [Finish(chunk, ["a", "b"], 1)]
+    assert ledger.done(1, [chunk.lease], LONG) == [Finish(chunk, ["a", "b"], 1, LONG)]
     assert not ledger.output(1, chunk.lease, "late")
     assert ledger.done(1, [chunk.lease], LONG) == []
     assert ledger.leased(FEED) == []
@@ -107,7 +107,7 @@ def test_the_last_output_may_end_the_cycle() -> None:
     (chunk,) = chunks(1)
     ledger.offered(chunk)
     ledger.output(1, chunk.lease, "a")
-    assert ledger.finished(1, chunk.lease, "b", LONG) == [Finish(chunk, ["a", "b"], 1)]
+    assert ledger.finished(1, chunk.lease, "b", LONG) == [Finish(chunk, ["a", "b"], 1, LONG)]
     assert ledger.finished(1, chunk.lease, "b", LONG) == []
     assert ledger.finished(9, chunk.lease, "b", LONG) == []
 
@@ -118,7 +118,7 @@ def test_a_cycle_may_end_several_leases() -> None:
     one, two = chunks(2)
     ledger.offered_all(0, [one, two])
     commands = ledger.done(1, [one.lease, two.lease], LONG)
-    assert commands == [Finish(one, [], 1), Finish(two, [], 1)]
+    assert commands == [Finish(one, [], 1, LONG / 2), Finish(two, [], 1, LONG / 2)]
 
 
 def test_an_object_that_is_done_is_not_finished_and_earns_no_credit() -> None:
@@ -222,7 +222,7 @@ def test_what_a_dead_worker_had_sent_is_forgotten() -> None:
     ledger.output(1, chunk.lease, "of the first try")
     ledger.lost(1, "killed")
     ledger.wanted(2, 0, 1)
-    assert ledger.finished(2, chunk.lease, "whole", LONG) == [Finish(chunk, ["whole"], 2)]
+    assert ledger.finished(2, chunk.lease, "whole", LONG) == [Finish(chunk, ["whole"], 2, LONG)]
 
 
 def test_a_worker_that_leaves_is_not_blamed() -> None:
@@ -346,7 +346,7 @@ def test_chunks_of_a_dropped_feed_may_finish() -> None:
     (chunk,) = chunks(1)
     ledger.offered(chunk)
     ledger.feed_dropped(0, FEED)
-    assert ledger.finished(1, chunk.lease, "x", LONG) == [Finish(chunk, ["x"], 1)]
+    assert ledger.finished(1, chunk.lease, "x", LONG) == [Finish(chunk, ["x"], 1, LONG)]
 
 
 def test_dropped_feeds_are_forgotten_with_their_last_chunk() -> None:
@@ -365,7 +365,7 @@ def test_to_a_worker_that_leaves_nothing_is_sent_ahead() -> None:
     ledger.leaving(1)
     assert ledger.queues[0].credit == 0
     assert ledger.returned(1, 0, [ahead.lease]) == []
-    assert ledger.finished(1, running.lease, "x", TINY) == [Finish(running, ["x"], 1)]
+    assert ledger.finished(1, running.lease, "x", TINY) == [Finish(running, ["x"], 1, TINY)]
     assert list(ledger.queues[0].waiting) == [ahead]
     ledger.leaving(1)
     assert ledger.queues[0].credit == 0
@@ -376,7 +376,7 @@ def test_threads_of_a_worker_that_leaves_get_what_they_ask_for_and_no_more() -> 
     ledger.leaving(1)
     ledger.offered_all(0, parcels := chunks(3))
     assert sent(ledger.wanted(1, 0, 1)) == [(1, parcels[0])]
-    assert ledger.done(1, [parcels[0].lease], 0.0) == [Finish(parcels[0], [], 1)]
+    assert ledger.done(1, [parcels[0].lease], 0.0) == [Finish(parcels[0], [], 1, 0.0)]
     assert sent(ledger.wanted(1, 0, 2)) == [(1, parcels[1])]
 
 

@@ -154,7 +154,7 @@ def test_nobody_is_told_of_the_end_while_something_is_put_off() -> None:
     assert ledger.feed_ended(0, FEED) == []
     assert asks(ledger, 1) == []
     assert ledger.due(parcel) == [Send(2, parcel), Token(1, 0)]
-    assert ledger.done(2, [parcel.lease], LONG) == [Finish(parcel, [], 2)]
+    assert ledger.done(2, [parcel.lease], LONG) == [Finish(parcel, [], 2, LONG)]
     assert asks(ledger, 2) == [Token(2, 0)]
 
 
@@ -198,7 +198,7 @@ def test_of_a_ticket_all_goes_that_waits_in_whatever_pieces() -> None:
     assert all(piece.number == 0 for piece in dropped)
     assert ledger.due(first) == []
     assert not ledger.queues[0].waiting
-    assert ledger.finished(1, other.lease, "x", LONG) == [Finish(other, ["x"], 1)]
+    assert ledger.finished(1, other.lease, "x", LONG) == [Finish(other, ["x"], 1, LONG)]
     assert parcel.number == 0
 
 
@@ -335,7 +335,7 @@ def test_a_chunk_that_has_timed_out_is_tried_again_within_its_budget(how: str) -
     assert list(ledger.queues[0].waiting) == [parcel]
     ledger.worker_started(2, 0)
     asks(ledger, 2)
-    assert ledger.finished(2, parcel.lease, "in time", LONG) == [Finish(parcel, ["in time"], 2)]
+    assert ledger.finished(2, parcel.lease, "in time", LONG) == [Finish(parcel, ["in time"], 2, LONG)]
 
 
 @pytest.mark.parametrize("how", ["done", "finished", "raised"])
@@ -345,7 +345,7 @@ def test_the_next_chunk_of_a_late_worker_counts_again(how: str) -> None:
     ledger.expire(1, late.lease, TIMED_OUT, "late")
     assert of(GiveUp, ended(ledger, how, 1, late)) == [GiveUp(late, "late", 1)]
     assert not ledger.workers[1].expired
-    assert ledger.finished(1, following.lease, "x", LONG) == [Finish(following, ["x"], 1)]
+    assert ledger.finished(1, following.lease, "x", LONG) == [Finish(following, ["x"], 1, LONG)]
 
 
 def test_who_is_ended_because_of_one_chunk_does_not_charge_another() -> None:
@@ -363,7 +363,7 @@ def test_who_does_not_hold_it_is_not_late() -> None:
     assert not ledger.expire(2, parcel.lease, TIMED_OUT, "late")
     assert not ledger.expire(9, parcel.lease, TIMED_OUT, "late")
     assert not ledger.expire(1, parcel.lease + 1, TIMED_OUT, "late")
-    assert ledger.finished(1, parcel.lease, "x", LONG) == [Finish(parcel, ["x"], 1)]
+    assert ledger.finished(1, parcel.lease, "x", LONG) == [Finish(parcel, ["x"], 1, LONG)]
 
 
 def test_a_late_chunk_that_is_cancelled_is_not_tried_again() -> None:

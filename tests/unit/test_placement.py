@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from eisenmp.core import messages as m
-from eisenmp.core.ledger import Finish, GiveUp, Remind, Send, Token
+from eisenmp.core.credit import CREDIT_MAX
+from eisenmp.core.ledger import Finish, GiveUp, Ledger, Remind, Send, Token
+from eisenmp.core.lines import FEW
 from tests.unit.ledgers import FEED, LONG, TINY, chunks, objects, of, opened, recalls, sent, working
 
 # -- recall --------------------------------------------------------------------------------------
@@ -106,7 +108,7 @@ def test_a_worker_that_pauses_gets_nothing_and_gives_back() -> None:
     assert recalls(ledger.paused(1, True)) == [(1, 0, 2)]
     assert ledger.paused(1, True) == []
     assert ledger.returned(1, 0, [ahead.lease]) == []
-    assert ledger.done(1, [running.lease], LONG) == [Finish(running, [], 1)]
+    assert ledger.done(1, [running.lease], LONG) == [Finish(running, [], 1, LONG)]
     assert not ledger.available(1, 0)
     assert sent(ledger.wanted(2, 0, 1)) == [(2, ahead)]
 
@@ -197,3 +199,48 @@ def test_a_recall_that_a_dead_worker_cannot_answer_holds_nobody_up() -> None:
     assert commands == [GiveUp(running, "killed", 1), Send(2, ahead)]
     ledger.finished(2, ahead.lease, "x", LONG)
     assert ledger.wanted(2, 0, 2) == [Token(2, 0)]
+
+
+def crowd(count: int) -> Ledger:
+    """Workers that have all taken a chunk of a microsecond and run another one."""
+    ledger = opened(workers=count)
+    for wid in range(1, count + 1):
+        ledger.wanted(wid, 0, 1)
+    first = chunks(count)
+    ledger.offered_all(0, first)
+    for wid, parcel in enumerate(first, 1):
+        ledger.done(wid, [parcel.lease], TINY)
+    ledger.offered_all(0, chunks(count, count))
+    return ledger
+
+
+def test_what_many_workers_take_at_once_is_known_without_a_look_at_each() -> None:
+    few, many = crowd(FEW), crowd(4 * FEW)
+    assert few.queues[0].at_once == FEW * CREDIT_MAX
+    at_once = many.queues[0].at_once
+    assert at_once == 4 * FEW * (CREDIT_MAX - 1)
+    assert len(sent(many.offered_all(0, chunks(at_once, 1000)))) == at_once
+    assert many.queues[0].at_once == 0
+
+
+def test_workers_without_a_chunk_take_one_each_however_many_they_are() -> None:
+    ledger = opened(workers=2 * FEW)
+    for wid in range(1, 2 * FEW + 1):
+        ledger.wanted(wid, 0, 1)
+    assert ledger.queues[0].at_once == 2 * FEW
+
+
+def test_among_many_workers_it_is_not_looked_at_each_line_whenever_one_starves() -> None:
+    ledger = crowd(8 * FEW)
+    queue = ledger.queues[0]
+    ledger.offered_all(0, chunks(8 * FEW, 5000))  # each holds one ahead, which is worth no recall
+    looked = []
+    for wid in range(1, 4 * FEW):
+        leases = list(ledger.workers[wid].leases)
+        for lease in leases:
+            ledger.done(wid, [lease], TINY)
+        ledger.wanted(wid, 0, queue.lines[wid].sent + 1)
+        looked.append(queue.looks)
+    assert queue.reminding
+    assert 1 < looked.count(0) < len(looked) // 2
+    assert recalls(ledger.reminded(0))

@@ -117,7 +117,19 @@ def test_with_an_open_window_nothing_piles_up() -> None:
     assert not results._early
     assert not results._ready
     results.add(0, "x")
-    assert not results._finished
+    assert not results._gaps
+
+
+def test_a_ticket_that_hangs_while_others_pass_it_costs_no_memory() -> None:
+    results = Results()
+    results.open_window()
+    for number in range(1, 10_000):
+        assert results.add(number, "x")
+        assert not results.add(number, "x")
+    assert (0 in results, 9_999 in results, 10_000 in results) == (False, True, False)
+    assert results._gaps == {0}
+    assert results.missing(10_002) == [0, 10_000, 10_001]
+    assert results.missing(1) == [0]
 
 
 @given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.booleans(), st.integers(0, 12))
@@ -135,3 +147,18 @@ def test_every_number_comes_once(order: list[int], failing: set[int], ordered: b
     expected = [number for number in order if number not in failing]
     assert found == (sorted(expected) if ordered else expected)
     assert results.taken == results.finished == 12
+
+
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(1, 5)), max_size=12))
+def test_runs_are_taken_whole_or_not_at_all(runs: list[tuple[int, int]]) -> None:
+    results = Results()
+    results.open_window()
+    known: set[int] = set()
+    for first, count in runs:
+        run = set(range(first, first + count))
+        taken = results.add_all(first, ["x"] * count)
+        assert not taken or known.isdisjoint(run)
+        known |= run if taken else set()
+        assert results.missing(20) == sorted(set(range(20)) - known)
+        assert all((number in results) == (number in known) for number in range(22))
+    assert results.taken == results.finished == len(known)

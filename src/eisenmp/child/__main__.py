@@ -16,6 +16,7 @@ from ..wire import platform
 from ..wire.frames import HEADER_SIZE, first_header
 from ..wire.link import Link
 from ..wire.pickles import loads
+from .cgroup import wait_until_joined
 from .host import Host
 from .stream import LineStream
 
@@ -193,6 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
     code = 1
     try:
         socket = connect(arguments)
+        wait_until_joined()
         warmth: Warmth | None = None
         if sys.platform == "linux" and arguments[0] == "zygote":
             from .zygote import hatch

@@ -11,6 +11,7 @@ from ..core.messages import Message
 from ..core.record import NamedTuple
 from ..core.ticket import TICKET_ID_PREFIX, Ticket
 from ..errors import Stopped
+from ..wire import batch
 from ..wire.frames import FrameReader, encode
 from ..wire.pickles import dumps, loads
 from ..wire.pump import Pump
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 
     from ..core.queues import QueueName
     from ..wire.link import Link
+    from .loans import Loans
 
-OUT_MAX = 16  #: messages that may wait for a common system call
+OUT_MAX = 32  #: messages that may wait for a common system call
 OUT_DELAY = 0.001  #: seconds that they may wait
 TICK = 0.001
+REGION_WAIT = 10.0  #: seconds for memory that was sent before, and is on its way
+LARGE = 1 << 16  #: bytes of a result that may be worth shared memory
 MICROSECONDS_MAX = (1 << 32) - 1
 
 
@@ -98,7 +102,13 @@ class Channel:
         self._cycle: list[Item] = []
         self._cycle_start = 0.0
         self._held: Message | None = None
+        self._loans: Loans | None = None  # once the manager shares memory
+        self._lends: Loans | None = None  # the same, once there is some for results
+        self._asked = False  # for such memory
         self.pump = self._make_pump()
+        self.tools.wait = lambda ready: self.pump.wait_until(
+            lambda: ready() or self.stopping or self.ended, REGION_WAIT
+        )
         self.pump.start()
 
     def _make_pump(self) -> Pump:
@@ -150,6 +160,9 @@ class Channel:
                     # it may have been meant for another thread, which waits on
                     self._want(queue, inbox, inbox.taken + inbox.waiting)
         if threading.get_ident() != self._main:
+            if self._loans is not None:
+                # it is done now, and its blocks are not ours any more
+                item = self._loans.own(item)
             if item.lease:
                 self.post(Message(m.DONE, body=item.lease.to_bytes(8, "little")))
         elif item.kind != m.TOKEN:
@@ -237,13 +250,13 @@ class Channel:
         if not out:
             return
         with self._write_lock:
-            batch: list[Message] = []
+            going: list[Message] = []
             while out:
-                batch.append(out.popleft())
-            if not batch:
+                going.append(out.popleft())
+            if not going:
                 return
             try:
-                self._link.write(encode(batch))
+                self._link.write(encode(batch.results(going) if len(going) > 1 else going))
             except OSError:
                 self._end()
                 raise Stopped("the manager is gone") from None
@@ -350,7 +363,17 @@ class Channel:
 
     def output(self, lease: int, value: Any, flags: int = 0) -> None:
         """Send an output of the running cycle. The last one is held: it can carry the end of the cycle."""
-        message = tuple.__new__(Message, (m.OUTPUT, 0, lease, 0, 0, flags, dumps(value, "result")))
+        kind = m.OUTPUT
+        if self._lends is None:
+            body = dumps(value, "result")
+            if len(body) >= LARGE and not self._asked:
+                self._asked = True
+                self.post(Message(m.ARENA))
+        else:
+            body = self._lends.pack(value)
+            if body.__class__ is not bytes:
+                kind = m.LENT
+        message = tuple.__new__(Message, (kind, 0, lease, 0, 0, flags, body))
         if self._held is not None:
             self.post(self._held)
             self._held = None
@@ -366,14 +389,16 @@ class Channel:
         """
         cycle, held = self._cycle, self._held
         flags = m.LEAVING if leaving else 0
+        if self._loans is not None:
+            self._loans.report()
         if not cycle:
-            self._held = None  # of a cycle that was given back: it must not end the next one
+            self._drop_held()  # of a cycle that was given back: it must not end the next one
             return
         now = self.clock()
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))
         if held is not None and len(cycle) == 1:
             self._held = None
-            final = (m.OUTPUT, 0, held.a, 0, took, held.flags | m.FINAL | flags, held.body)
+            final = (held.kind, 0, held.a, 0, took, held.flags | m.FINAL | flags, held.body)
             self.post(tuple.__new__(Message, final))
         else:
             if held is not None:
@@ -391,7 +416,7 @@ class Channel:
 
     def fail_cycle(self, error: bytes | None, text: str, traceback_text: str) -> None:
         """The worker has raised: what it took is not done, what it sent in this cycle does not count."""
-        self._held = None
+        self._drop_held()
         leases = tuple(item.lease for item in self._cycle)
         self.chunks += _chunks(self._cycle)
         self.cancelled.difference_update(leases)
@@ -401,10 +426,18 @@ class Channel:
 
     def give_back(self) -> None:
         """Return everything that is not done: what a cut cycle has taken, and what was sent ahead."""
-        cut, self._cycle, self._held = self._cycle, [], None
+        self._drop_held()
+        cut, self._cycle = self._cycle, []
         for queue in {item.queue for item in cut}:
             self.post(Message(m.BACK, queue, body=_leases([item for item in cut if item.queue == queue])))
         self.give_back_waiting()
+
+    def _drop_held(self) -> None:
+        """The output that is held will not be sent; before the leases end, say what is still read of them."""
+        held, self._held = self._held, None
+        if self._loans is not None:
+            self._loans.withdraw(held)
+            self._loans.report()
 
     def give_back_waiting(self) -> None:
         """Return what was sent ahead; the running cycle goes on."""
@@ -480,6 +513,18 @@ class Channel:
             if self.leaving:
                 self._recalled(queue, inbox, len(inbox.items))
                 self.flush()
+        elif kind == m.CHUNKS:
+            inbox = self._inboxes.get(queue) or self.inbox(queue)
+            new = tuple.__new__
+            inbox.items.extend(
+                [
+                    new(Item, (m.CHUNK, queue, lease, number, c, flags, chunk))
+                    for lease, number, chunk in batch.opened(message)
+                ]
+            )
+            if self.leaving:
+                self._recalled(queue, inbox, len(inbox.items))
+                self.flush()
         elif kind == m.TOKEN:
             self.inbox(queue).items.append(Item(kind, queue, 0, 0, 0, 0, b""))
         elif kind == m.ANSWER:
@@ -492,6 +537,20 @@ class Channel:
             self.on_queue(name)
         elif kind == m.CONTROL:
             self._ordered(a, b, c, queue)
+        elif kind == m.REGION:
+            self._region(a, b, c)
+
+    def _region(self, number: int, size: int, use: int) -> None:
+        if self._loans is None:
+            from .loans import Loans
+
+            self._loans = Loans(self)
+        if not size:
+            self._loans.dropped(number)
+            return
+        self._loans.came(number, self._link.descriptor(), size, use)
+        if self._loans.lends:
+            self._lends = self._loans
 
     def _ordered(self, order: int, lease: int, count: int, queue: int) -> None:
         if order == m.ORDER_STOP:

@@ -139,6 +139,7 @@ class Host:
                     raise
                 break
             except Exception as error:
+                channel.tools.explain(error)
                 took_something = channel.current is not None
                 channel.fail_cycle(*_failure(error))
                 if not took_something:

@@ -6,8 +6,21 @@ from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
+
+
+def read_only(inner: bytes, buffers: list[bytes]) -> Any:
+    """The tool, with these as its large buffers."""
+    return loads(inner, buffers=buffers)
+
+
+def _names_region(body: bytes) -> bool:
+    if body.find(b"eisenmp.wire.bundle", 0, 64) < 0:
+        return False
+    from ..wire.bundle import is_bundle
+
+    return is_bundle(body)
 
 
 class Tools:
@@ -18,6 +31,8 @@ class Tools:
         self._seen = 0
         self._packed: dict[str, bytes] = {}
         self._open: dict[str, Any] = {}
+        #: waits until what it is given is true; while a worker starts, its memory may still be on its way
+        self.wait: Callable[[Callable[[], bool]], object] | None = None
 
     def arrived(self, body: bytes) -> None:
         """A broadcast has come: a pickled {name: pickled tool}; from any thread."""
@@ -51,9 +66,33 @@ class Tools:
         if name not in self._open:
             if name not in self._packed:
                 raise KeyError(f"no tool {name!r} was broadcast; there are {sorted(self._packed) or 'none'}")
-            self._open[name] = loads(self._packed[name])
+            try:
+                self._open[name] = self._opened(self._packed[name])
+            except Exception as error:  # a user's __setstate__ may raise anything
+                error.add_note(f"This happened while the tool {name!r} was opened.")
+                raise
             self._packed[name] = b""
         return self._open[name]
+
+    def _opened(self, body: bytes) -> Any:
+        if self.wait is not None and _names_region(body):
+            from ..wire.bundle import contents
+            from ..wire.regions import mapped
+
+            number = contents(body).number
+            self.wait(lambda: number in mapped)
+        return loads(body)
+
+    def explain(self, error: BaseException) -> None:
+        """Say which tools are read-only, where an error looks as if one was written to."""
+        if isinstance(error, ValueError | TypeError | BufferError) and any(
+            word in str(error).lower() for word in ("read-only", "readonly", "read only")
+        ):
+            names = ", ".join(repr(name) for name in sorted(self._open))
+            if names:
+                error.add_note(
+                    f"The tools {names} are shared by all workers and read-only: change a copy instead."
+                )
 
     def get(self, name: str, default: Any = None) -> Any:
         try:

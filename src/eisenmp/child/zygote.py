@@ -158,6 +158,7 @@ class Zygote:
         elif len(received) != ENDS + len(numbers):
             self._give_up(wid, "the zygote cannot open more descriptors")
         else:
+            descriptors.make_room(len(self._children) + 1)
             # the collector of a worker leaves these objects alone, so that their pages stay shared
             gc.freeze()
             try:

@@ -11,7 +11,9 @@ from time import perf_counter
 from typing import NamedTuple
 
 from ..core.cpus import fewest, find_hierarchies
+from ..engine import cgroup
 from ..engine.cpus import explain
+from ..engine.guardian import SHELL
 from ..errors import EisenmpError
 from ..wire.platform import portable
 
@@ -59,6 +61,7 @@ def run_checks() -> Iterator[Check]:
         yield check()
     yield check_shared_memory()
     yield from check_cgroups()
+    yield check_own_cgroup()
     yield check_open_files()
     for distribution, brought_by, purpose in LIBRARIES:
         yield check_library(distribution, brought_by, purpose)
@@ -154,11 +157,21 @@ def check_cgroups(root: str = "/") -> Iterator[Check]:
         yield Check("cgroup", MISSING, "none is seen, and no CPU limit by one")
     for tree in trees:
         own = os.path.join(root, tree.directories[-1].lstrip("/"))
-        writable = os.access(own, os.W_OK)
-        wording = (
-            "can be written" if writable else "cannot be written: grandchildren that call setsid can stay"
-        )
-        yield Check(f"cgroup v{tree.version}", OK if writable else MISSING, f"{own} {wording}")
+        yield Check(f"cgroup v{tree.version}", OK, f"{own} may limit the CPUs")
+
+
+def check_own_cgroup() -> Check:
+    """Make the one that a manager makes for its workers, as it does it."""
+    made = cgroup.make("doctor")
+    if made is None:
+        where = "no cgroup can be made here: when a manager is killed, processes of its workers that have "
+        return Check("own cgroup", MISSING, f"{where}called setsid stay; when it stops, they end")
+    made.close()
+    where = os.path.dirname(made.path)
+    if not os.access(SHELL, os.X_OK):
+        what = f"without {SHELL}, processes that have called setsid stay when a manager is killed"
+        return Check("own cgroup", MISSING, f"made in {where}; {what}")
+    return Check("own cgroup", OK, f"made in {where}: all that workers start ends with a killed manager")
 
 
 def check_open_files() -> Check:

@@ -141,9 +141,9 @@ class Cutter:
         self._position += size
         return there
 
-    def pull(self, rows: list[Any], count: int) -> None:
-        """Append up to `count` rows of a source that is iterated; for cutting by time."""
-        rows.extend(islice(self._iterator, count))
+    def rows(self, count: int) -> Iterator[Any]:
+        """The next `count` rows of a source that is iterated, for one who makes a chunk of them."""
+        return islice(self._iterator, count)
 
     @property
     def sliced(self) -> bool:

@@ -13,7 +13,21 @@ from collections import deque
 from .failing import AGAIN, CANCELLED, CUT, DIED, OVER, RAISED, Budget, cut_points
 from .lines import Expiry, Line, Queue, Worker
 from .messages import CAREFUL, LISTED
-from .parcel import Accept, Command, Cut, Finish, GiveUp, Later, Parcel, Recall, Remind, Send, Token
+from .parcel import (
+    Accept,
+    Command,
+    Cut,
+    Finish,
+    FinishAll,
+    GiveUp,
+    Later,
+    Parcel,
+    Recall,
+    Remind,
+    Send,
+    SendAll,
+    Token,
+)
 from .placement import Placement
 
 TYPE_CHECKING = False
@@ -22,8 +36,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "Accept", "Command", "Cut", "Finish", "GiveUp", "Later", "Ledger", "Line", "Parcel", "Queue", "Recall",
-    "Remind", "Send", "Token", "Worker",
+    "Accept", "Command", "Cut", "Finish", "FinishAll", "GiveUp", "Later", "Ledger", "Line", "Parcel", "Queue",
+    "Recall", "Remind", "Send", "SendAll", "Token", "Worker",
 ]  # fmt: skip
 
 LOOK = 0.1  #: seconds until it is looked again whether another worker can take what failed
@@ -184,7 +198,7 @@ class Ledger:
             if lease in worker.expired:
                 self._late(worker, lease, parcel, commands)
             elif parcel.feed:
-                commands.append(Finish(parcel, outputs, wid))
+                commands.append(Finish(parcel, outputs, wid, seconds / len(closed)))
         for line in lines:
             line.measured(seconds)
             line.make_room()
@@ -210,7 +224,38 @@ class Ledger:
         queue = line.queue
         commands: list[Command] = []
         if parcel.feed:
-            commands.append(tuple.__new__(Finish, (parcel, outputs, wid)))
+            commands.append(tuple.__new__(Finish, (parcel, outputs, wid, seconds)))
+        if queue.waiting or queue.demand or queue.puts:
+            commands += self._place(queue)
+        return commands
+
+    def finished_all(self, wid: int, lease: int, outputs: list[Any], seconds: float) -> list[Command] | None:
+        """`finished` for consecutive leases from `lease` on, `seconds` for all of them.
+
+        None, and nothing has changed, when they are no consecutive tickets of one feed, each with its only
+        output: then it has to be told of each.
+        """
+        worker = self.workers.get(wid)
+        if worker is None:
+            return []
+        count = len(outputs)
+        parcel = worker.leases.get(lease)
+        if parcel is None or not parcel.feed or worker.expired or worker.outputs:
+            return None
+        parcels = list(map(worker.leases.get, range(lease, lease + count)))
+        feed, number = parcel.feed, parcel.number
+        for other in parcels:
+            if other is None or other.number != number or other.feed != feed or other.piece:
+                return None
+            number += 1
+        for held in range(lease, lease + count):
+            del worker.leases[held]
+        line = worker.lines[parcel.queue]
+        line.close_all(lease, count)
+        line.measured(seconds / count)
+        line.make_room()
+        queue = line.queue
+        commands: list[Command] = [tuple.__new__(FinishAll, (parcels, outputs, wid, seconds / count))]
         if queue.waiting or queue.demand or queue.puts:
             commands += self._place(queue)
         return commands

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .parcel import Parcel
 
 
+FEW = 16  #: lines that are looked at one by one whenever a chunk moves
+
+
 class Expiry:
     """Why a lease is over before the worker says so: it took too long, or was cancelled."""
 
@@ -52,8 +55,8 @@ class Queue:
     """What waits in the manager, and who wants it."""
 
     __slots__ = (
-        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "maxsize", "puts",
-        "reminding", "roomy", "surplus", "waiting",
+        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "looks", "maxsize",
+        "puts", "reminding", "roomy", "surplus", "waiting",
     )  # fmt: skip
 
     def __init__(self, index: int, maxsize: int) -> None:
@@ -71,6 +74,7 @@ class Queue:
         self.surplus = 0  # leases beyond the one that each worker is busy with
         self.credit = 0  # of all lines that take chunks from this queue
         self.reminding = False  # a Remind is on its way
+        self.looks = 0  # for something to recall that were left out since one was in vain
 
     @property
     def full(self) -> bool:
@@ -81,7 +85,16 @@ class Queue:
         """How many chunks are sent at once if they are offered now, at least."""
         if self.waiting:
             return 0
-        return sum(line.takes for line in list(self.lines.values()))  # also read by threads of feeders
+        lines = self.lines
+        if len(lines) > FEW:
+            # for each chunk: not by a look at all of them
+            return max(len(self.demand), self.credit - self.in_flight)
+        return sum(line.takes for line in list(lines.values()))  # also read by threads of feeders
+
+    @property
+    def share(self) -> int:
+        """How many of the chunks that wait each of those who take some should have."""
+        return -(-len(self.waiting) // max(1, len(self.roomy), len(self.demand)))
 
     @property
     def ended(self) -> bool:
@@ -143,6 +156,14 @@ class Line:
             leases -= 1  # else it may be busy with a chunk of another queue
         return min(leases, self.sent - self.wanted)
 
+    def up_to(self, count: int) -> int:
+        """How many chunks may be sent now, `count` at most; none ahead while others have an open get."""
+        if not self.known:
+            return 1
+        if len(self.queue.demand) > self.in_demand:
+            return min(self.wanted - self.sent, count, len(self.queue.waiting))
+        return min(self.takes, count, len(self.queue.waiting))
+
     def want(self) -> None:
         """Stand in the row of those who wait."""
         if not self.in_demand:
@@ -188,6 +209,23 @@ class Line:
                 self.trial = True
             else:
                 self._become_known()
+        self._served()
+
+    def lease_all(self, lease: int, parcels: list[Parcel]) -> None:
+        """The same for several chunks, under consecutive leases; only for who has taken chunks before."""
+        queue, leases = self.queue, self.open
+        for number, parcel in enumerate(parcels, lease):
+            parcel.lease = number
+            leases[number] = self.worker.leases[number] = parcel
+        count = len(parcels)
+        queue.surplus += count if len(leases) > count else count - 1
+        queue.in_flight += count
+        self.sent += count
+        self._served()
+
+    def _served(self) -> None:
+        """Something was sent: take the place in the rows that follows from it."""
+        queue, leases = self.queue, self.open
         if self.in_demand and self.sent >= self.wanted and queue.demand[0] is self:
             queue.demand.popleft()
             self.in_demand = False
@@ -210,6 +248,14 @@ class Line:
         queue.in_flight -= 1
         if leases:
             queue.surplus -= 1
+
+    def close_all(self, lease: int, count: int) -> None:
+        """So many leases from this one on are over."""
+        queue, leases = self.queue, self.open
+        for number in range(lease, lease + count):
+            del leases[number]
+        queue.in_flight -= count
+        queue.surplus -= count if leases else count - 1
 
     def measured(self, seconds: float) -> None:
         """A cycle with chunks of this queue took so long."""

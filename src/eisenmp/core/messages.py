@@ -13,6 +13,9 @@ ANSWER = 5  #: a: request; body: pickled answer
 TOOLS = 6  #: body: pickled dict of broadcast tools
 QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
 CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
+CHUNKS = 13  #: as CHUNK, for consecutive leases and tickets from `a` and `b` on; body: pickled list of bodies
+
+REGION = 10  #: a: number, b: size, c: what for; carries a descriptor; without a size: it is dropped
 
 # manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
 FORK = 9  #: a: wid; carries socket, life line, output and more; body: pickled numbers that those are to have
@@ -33,6 +36,13 @@ REQUEST = 43  #: a: one of the orders below, asked for by the worker itself; bod
 
 PROGRESS = 44  #: b: rows done within the running chunk
 NOTE = 45  #: queue: of the manager's own (print, info, output, process); body: pickled object
+OUTPUTS = 54  #: as FINAL OUTPUT, for b leases from `a` on; c: of all cycles; body: pickled list of bodies
+
+LENT = 49  #: an OUTPUT whose body names blocks of the worker's region for results
+KEPT = (
+    50  #: c: 1 the worker still reads these blocks after the end of a cycle, 0 no more; body: offsets, 8 each
+)
+ARENA = 51  #: the worker has large results, and asks for a REGION for them
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid
 FORKED = 46  #: a: wid, b: pid; carries a pidfd
@@ -52,6 +62,11 @@ NOWAIT = 16  #: PUT: answer at once, also when the queue is full
 CAREFUL = 64  #: CHUNK: was with a worker that died; before it starts, all that is done is reported
 LEAVING = 64  #: OUTPUT that is FINAL, DONE: the worker will not be called again
 TITLED = 32  #: CHUNK: the first row is the header, with a text of the user's instead of the queue's name
+
+# what a REGION is for
+FOR_TOOLS = 0  #: whatever pickles name
+FOR_RESULTS = 1  #: the worker lends blocks of it
+FOR_ROWS = 2  #: the manager lends blocks of it, and is told which ones are kept
 
 # orders in CONTROL
 ORDER_STOP = 1  #: leave after the running cycle

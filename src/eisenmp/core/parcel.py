@@ -6,7 +6,7 @@ from .record import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
 
@@ -94,6 +94,13 @@ class Send(NamedTuple):
     parcel: Parcel
 
 
+class SendAll(NamedTuple):
+    """Send the parcels, consecutive chunks of one feed, to the worker; their leases are consecutive too."""
+
+    wid: int
+    parcels: list[Parcel]
+
+
 class Token(NamedTuple):
     """Tell the worker's getter that all feeders of the queue have ended."""
 
@@ -151,6 +158,16 @@ class Finish(NamedTuple):
     parcel: Parcel
     outputs: list[Any]
     wid: int
+    seconds: float = -1.0  #: that it took; negative where nobody knows
+
+
+class FinishAll(NamedTuple):
+    """Consecutive chunks of one feed are done, with one output each. Given once per ticket."""
+
+    parcels: list[Parcel]
+    outputs: list[Any]
+    wid: int
+    seconds: float = -1.0  #: that each took; negative where nobody knows
 
 
 class GiveUp(NamedTuple):
@@ -161,4 +178,17 @@ class GiveUp(NamedTuple):
     wid: int
 
 
-Command = Send | Token | Recall | Remind | Later | Cut | Accept | Finish | GiveUp
+def singly(commands: Iterable[Command]) -> Iterator[Command]:
+    """The same commands, one for each parcel."""
+    for command in commands:
+        if isinstance(command, SendAll):
+            for parcel in command.parcels:
+                yield Send(command.wid, parcel)
+        elif isinstance(command, FinishAll):
+            for parcel, output in zip(command.parcels, command.outputs, strict=True):
+                yield Finish(parcel, [output], command.wid, command.seconds)
+        else:
+            yield command
+
+
+Command = Send | SendAll | Token | Recall | Remind | Later | Cut | Accept | Finish | FinishAll | GiveUp

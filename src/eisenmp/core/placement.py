@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 
-from .parcel import Accept, Parcel, Recall, Remind, Send, Token
+from .lines import FEW
+from .parcel import Accept, Parcel, Recall, Remind, Send, SendAll, Token
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .lines import Line, Queue
     from .parcel import Command
 
+TOGETHER_MAX = 32  #: chunks that are sent to a worker at once
+TOGETHER_BYTES = 1 << 13  #: a larger chunk travels alone, so that it is not copied once more
 RECALL_WORTH = 0.002  #: seconds of work that are worth a recall at once
 PATIENCE = 0.05  #: seconds that a worker waits while others may hold what is not worth that
 
@@ -43,6 +46,7 @@ class Placement:
         """Give out what waits, to those who want it; let waiting puts in."""
         commands: list[Command] = []
         waiting = queue.waiting
+        share = 0
         if self._kept and queue.demand:
             self._place_kept(queue, commands)
         while True:
@@ -53,7 +57,11 @@ class Placement:
             line = self._next(queue, waiting[0].feed > 0)
             if line is None:
                 break
-            commands.append(self.send(line, waiting.popleft()))
+            share = share or queue.share
+            if share > 1 and (count := line.up_to(share)) > 1:
+                commands.append(self._send_several(line, count))
+            else:
+                commands.append(self.send(line, waiting.popleft()))
         if queue.demand and not waiting:
             self._starving(queue, commands)
         return commands
@@ -116,6 +124,31 @@ class Placement:
         # for each chunk: past the __new__ of the named tuple, which is written in Python
         return tuple.__new__(Send, (line.worker.wid, parcel))
 
+    def _send_several(self, line: Line, count: int) -> Send | SendAll:
+        """Lease up to so many parcels to the worker: as far as their tickets follow each other."""
+        waiting = line.queue.waiting
+        parcel = waiting.popleft()
+        feed, flags, number = parcel.feed, parcel.flags, parcel.number
+        parcels = [parcel]
+        count = min(count, TOGETHER_MAX) if feed and _is_plain(parcel) else 1
+        while len(parcels) < count:
+            parcel = waiting[0]
+            number += 1
+            if (
+                parcel.number != number
+                or parcel.feed != feed
+                or parcel.flags != flags
+                or not _is_plain(parcel)
+            ):
+                break
+            parcels.append(waiting.popleft())
+        if len(parcels) == 1:
+            return self.send(line, parcels[0])
+        lease = self._lease + 1
+        self._lease += len(parcels)
+        line.lease_all(lease, parcels)
+        return SendAll(line.worker.wid, parcels)
+
     def _place_kept(self, queue: Queue, commands: list[Command]) -> None:
         """What is kept for the worker of a slot comes first for it."""
         for line in [line for line in queue.demand if line.waits]:
@@ -141,6 +174,10 @@ class Placement:
         tell = queue.ended and self.tokens and not queue.delayed
         if not (look or tell) or not queue.starving:
             return
+        if look and queue.reminding and FEW * max(1, queue.looks) < len(queue.lines):
+            # the last look at all lines was in vain, and the next one will not be left out
+            queue.looks += 1
+            look = 0
         if look and self._recall(queue, commands):
             return
         if self.patient and any(line.open and not line.waits for line in queue.lines.values()):
@@ -162,6 +199,7 @@ class Placement:
 
         Else a Remind sees to it that nobody waits for long behind a chunk that takes longer than the others.
         """
+        queue.looks = 0
         fullest: Line | None = None
         most = 0
         later = False
@@ -177,3 +215,9 @@ class Placement:
             queue.reminding = True
             commands.append(Remind(queue.index, PATIENCE))
         return fullest is not None
+
+
+def _is_plain(parcel: Parcel) -> bool:
+    """Whether it may travel with others: what has buffers elsewhere is more than its bytes."""
+    body = parcel.body
+    return body.__class__ is bytes and len(body) <= TOGETHER_BYTES

@@ -34,6 +34,10 @@ class Failure(NamedTuple):
     stack: str = ""
 
 
+class Run(list["Any"]):
+    """The outputs of consecutive tickets, one each."""
+
+
 class Results:
     """Takes what finishes under its number and gives it out once.
 
@@ -41,7 +45,7 @@ class Results:
     """
 
     __slots__ = (
-        "_early", "_finished", "_order_next", "_passed", "_popped", "_ready", "_seen_below", "failed",
+        "_early", "_gaps", "_order_next", "_passed", "_popped", "_ready", "_seen_below", "failed",
         "finished", "kept", "ordered",
     )  # fmt: skip
 
@@ -52,9 +56,10 @@ class Results:
         self.failed: list[int] = []  #: numbers of chunks that were given up
         self._ready: deque[tuple[int, Any]] = deque()
         self._early: dict[int, Any] = {}
-        self._finished: set[int] = set()  # above the watermark
         self._order_next = 0
-        self._seen_below = 0  # every number below is finished
+        # what is not finished is kept, not what is: one chunk may hang while millions pass it
+        self._seen_below = 0  # every number below is finished, but for the gaps
+        self._gaps: set[int] = set()
         # one is counted by the thread that iterates, the other by the dispatcher: no count has two writers
         self._popped = 0
         self._passed = 0
@@ -75,6 +80,27 @@ class Results:
             self._advance()
         else:
             self._ready.append((number, outputs))
+        return True
+
+    def add_all(self, first: int, outputs: list[Any]) -> bool:
+        """Consecutive chunks are done, with one output each; False, and no change, if they are not new."""
+        seen, end = self._seen_below, first + len(outputs)
+        if first >= seen:
+            if first > seen:
+                self._gaps.update(range(seen, first))
+            self._seen_below = end
+        elif self._gaps.issuperset(range(first, end)):
+            self._gaps.difference_update(range(first, end))
+        else:
+            return False
+        self.finished += len(outputs)
+        if not self.kept:
+            self._passed += len(outputs)
+        elif self.ordered:
+            self._early[first] = Run(outputs)
+            self._advance()
+        else:
+            self._ready.append((first, Run(outputs)))
         return True
 
     def fail(self, number: int) -> bool:
@@ -105,23 +131,32 @@ class Results:
     def open_window(self) -> None:
         """Nobody iterates: drop what waits and whatever comes."""
         self.kept = False
-        self._passed += len(self._ready) + sum(1 for value in self._early.values() if value is not _SKIPPED)
+        self._passed += sum(_tickets(outputs) for _, outputs in self._ready)
+        self._passed += sum(_tickets(outputs) for outputs in self._early.values())
         self._ready.clear()
         self._early.clear()
 
     def __contains__(self, number: int) -> bool:
         """Whether the chunk is finished."""
-        return number < self._seen_below or number in self._finished
+        return number < self._seen_below and number not in self._gaps
 
     @property
     def ready(self) -> bool:
         return bool(self._ready)
 
     def pop(self) -> tuple[int, Any]:
-        """The next (number, outputs); raises IndexError when none is ready."""
+        """The next (number, outputs); raises IndexError when none is ready.
+
+        The outputs of a Run, of this number and those that follow, are given out one by one: `gave` each.
+        """
         entry = self._ready.popleft()
-        self._popped += 1
+        if entry[1].__class__ is not Run:
+            self._popped += 1
         return entry
+
+    def gave(self) -> None:
+        """Another output of the Run was given out."""
+        self._popped += 1
 
     def close_gaps(self) -> None:
         """What is missing will not come: give out what was held back for it, in order."""
@@ -130,21 +165,20 @@ class Results:
 
     def missing(self, cut: int) -> list[int]:
         """The numbers below `cut` that are not finished."""
-        return [number for number in range(self._seen_below, cut) if number not in self._finished]
+        seen = self._seen_below  # first: other threads ask, while gaps come before it moves on
+        return [*sorted(number for number in self._gaps.copy() if number < min(seen, cut)), *range(seen, cut)]
 
     def _finish(self, number: int) -> bool:
-        if number < self._seen_below or number in self._finished:
+        seen = self._seen_below
+        if number >= seen:
+            if number > seen:
+                self._gaps.update(range(seen, number))
+            self._seen_below = number + 1
+        elif number in self._gaps:
+            self._gaps.remove(number)
+        else:
             return False
         self.finished += 1
-        if number == self._seen_below:
-            number += 1
-            finished = self._finished
-            while number in finished:
-                finished.remove(number)
-                number += 1
-            self._seen_below = number
-        else:
-            self._finished.add(number)
         return True
 
     def _advance(self) -> None:
@@ -153,7 +187,17 @@ class Results:
             outputs = early.pop(self._order_next)
             if outputs is not _SKIPPED:
                 self._ready.append((self._order_next, outputs))
+                if outputs.__class__ is Run:
+                    self._order_next += len(outputs)
+                    continue
             self._order_next += 1
+
+
+def _tickets(outputs: Any) -> int:
+    """How many tickets wait to be given out with these outputs."""
+    if outputs.__class__ is Run:
+        return len(outputs)
+    return int(outputs is not _SKIPPED)
 
 
 _SKIPPED = object()

@@ -107,6 +107,10 @@ def _take_name(value: object) -> str:
     raise ValueError
 
 
+def _take_bytes_or_none(value: object) -> int:
+    return 0 if value in (0, "0") and value is not False else _take_bytes(value)
+
+
 def _take_bytes(value: object) -> int:
     if isinstance(value, str):
         text = value.strip().upper().removesuffix("B").removesuffix("I")
@@ -194,6 +198,7 @@ _DASHBOARD = Kind("True, False or a port up to 65535", _take_dashboard)
 _RETRIES = Kind("a whole number of at least 0 or such numbers as 'raise=0,death=2,timeout=0'", _take_retries)
 _VARIABLES = Kind("a mapping of names to values", _take_variables, str)
 _BYTES = Kind("a number of bytes of at least 1 MiB, such as 536870912 or '512M',", _take_bytes)
+_SHARED = Kind("a number of bytes of at least 1 MiB, such as '2G', 0 for none,", _take_bytes_or_none)
 _PIN = Kind("'none', 'core' or a list of core numbers", _take_pin, words=("none", "core"))
 _GROUPS = Kind("a list of PortGroup", _take_groups)
 _NAME = Kind("a name without slashes", _take_name, str)
@@ -225,6 +230,7 @@ class Settings:
     ledger: str | None = _setting(None, Kind("a path", _take_text, str), "file of the tickets and results")
     resume: bool = _setting(False, _FLAG, "go on where the ledger ends")
     memory_max: int | None = _setting(None, _BYTES, "private memory of a worker in bytes, or as 512M, 2G")
+    shared_memory_max: int | None = _setting(None, _SHARED, "bytes for large rows, results; None: a quarter")
     chunks_max: int | None = _setting(None, _whole(1), "chunks after which a worker is replaced")
     threads_max: int | None = _setting(None, _whole(1), "BLAS, OpenMP threads of a worker; None: its share")
     pin: str | tuple[int, ...] = _setting("none", _PIN, "core, or numbers such as 0,2 or 0-3: one each")

@@ -22,6 +22,7 @@ class Launch(NamedTuple):
     descriptors: tuple[int, ...] = ()  #: more descriptors for the worker to inherit under the same numbers
     warm: bytes = b""  #: to be forked: pickled `child.spec.Warm`, which the spec lacks, as it lacks the tools
     tools: Sequence[bytes] = ()  #: with `warm`: all that was broadcast, in order
+    entrance: int = -1  #: a descriptor of the cgroup that the worker joins, if there is one
 
 
 class Exit(NamedTuple):
@@ -86,6 +87,9 @@ if TYPE_CHECKING:
 
         def send(self, wid: int, messages: Sequence[Message]) -> None:
             """Never blocks; first in, first out per worker."""
+
+        def send_with(self, wid: int, message: Message, descriptor: int) -> None:
+            """Like `send`, with a copy of the descriptor; of an engine whose `passes_descriptors` is true."""
 
         def poll(self, timeout: float | None) -> list[Event]:
             """What has happened; called by one thread at a time."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import _socket
 import threading
 from collections import deque
+from os import close, dup
 
+from ..wire import descriptors
 from ..wire.frames import FrameError, FrameReader, encode
 
 TYPE_CHECKING = False
@@ -35,6 +37,7 @@ class Connection:
         self._lock = threading.Lock()
         self._unsent: deque[memoryview] = deque()
         self._waiting = False
+        self._passing: deque[tuple[memoryview, int]] = deque()  # what carries a descriptor
 
     def attach(self, socket: Socket, token: object, first: Sequence[Message] = ()) -> None:
         """From now on talk over `socket`: `first` goes out, then what was sent before."""
@@ -57,6 +60,18 @@ class Connection:
             if not self._waiting:
                 self._write()
 
+    def send_with(self, message: Message, descriptor: int) -> None:
+        """Send the message with a copy of the descriptor."""
+        data = memoryview(encode([message])[0])
+        with self._lock:
+            if self.ended:
+                return
+            # it may have to wait longer than its owner keeps it
+            self._passing.append((data, dup(descriptor)))
+            self._unsent.append(data)
+            if not self._waiting:
+                self._write()
+
     def writable(self) -> None:
         """The socket takes more."""
         with self._lock:
@@ -69,7 +84,11 @@ class Connection:
             return
         try:
             while unsent:
-                sent = socket.send(unsent[0][:WRITE_MAX], QUIETLY)
+                if self._passing and unsent[0] is self._passing[0][0]:
+                    sent = descriptors.send(socket, unsent[0], [self._passing[0][1]])
+                    close(self._passing.popleft()[1])
+                else:
+                    sent = socket.send(unsent[0][:WRITE_MAX], QUIETLY)
                 if sent == len(unsent[0]):
                     unsent.popleft()
                 else:
@@ -81,10 +100,15 @@ class Connection:
             return
         except OSError:
             # the worker is gone; that is reported when its process has ended
-            unsent.clear()
+            self._forget()
         if self._waiting:
             self._waiting = False
             self._poller.writing(socket.fileno(), False)
+
+    def _forget(self) -> None:
+        self._unsent.clear()
+        while self._passing:
+            close(self._passing.popleft()[1])
 
     def receive(self) -> list[Message]:
         """What has come; raises FrameError on bytes that are no frames."""
@@ -133,7 +157,7 @@ class Connection:
         with self._lock:
             if not self.ended:
                 self.ended = True
-                self._unsent.clear()
+                self._forget()
                 if self.socket is not None:
                     self._poller.remove(self.socket.fileno())
 

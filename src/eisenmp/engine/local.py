@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ..core import messages as m
 from ..core.messages import Message
 from ..wire import platform
-from . import process
+from ..wire.descriptors import make_room
+from . import cgroup, process
 from .base import Log
 from .strays import below, end
 from .stream import StreamEngine, StreamWorker
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .base import Event, Launch
+    from .cgroup import Cgroup
     from .forks import ForkServer
 
 OUTPUT_SIZE = 1 << 16
@@ -114,12 +117,15 @@ class LocalWorker(StreamWorker):
 class LocalEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager."""
 
+    passes_descriptors = sys.platform == "linux"
     inherits = True  #: descriptors of a Launch reach the worker
     measurable = True  #: a worker is a process of this machine
 
     def __init__(self) -> None:
         super().__init__()
         self.forks: ForkServer | None = None
+        self.cgroup: Cgroup | None = None
+        self._enclosed = False  # it was tried
 
     def cannot_fork(self) -> str:
         """Why workers cannot be forked from a zygote on this system; nothing when they can."""
@@ -146,11 +152,15 @@ class LocalEngine(StreamEngine):
         """In a copy of the program made by os.fork(): the engine is not ours."""
         if self.forks is not None and self._opened:
             self.forks.abandon()
+        if self.cgroup is not None and self._opened:
+            self.cgroup.abandon()
         super().abandon()
 
     def spawn(self, wid: int, launch: Launch, *, node: str | None = None) -> int:
         """Start a fresh interpreter. Returns its pid; raises OSError when the system has no room for it."""
-        launch = launch._replace(environment=self.strays.marked(launch.environment))
+        make_room(len(self.workers) + 1)
+        environment = self.strays.marked(launch.environment)
+        launch = launch._replace(environment=environment, entrance=self._entrance())
         if launch.warm:
             from .forks import ForkServer, complete
 
@@ -163,6 +173,21 @@ class LocalEngine(StreamEngine):
         ours = self.connect(worker, lambda ends: process.spawn(launch, ends))
         self.adopt(worker, ours, launch.spec)
         return worker.pid
+
+    def _entrance(self) -> int:
+        """What a process joins the cgroup of all workers by; -1 where there is none."""
+        if not self._enclosed:
+            self._enclosed = True
+            self.cgroup = cgroup.make(self.strays.mark)
+            if self.cgroup is not None:
+                # once the first workers are on their way, and long before they have loaded their modules
+                self.post(self.cgroup.guard)
+        return -1 if self.cgroup is None else self.cgroup.entrance
+
+    def end_strays(self) -> None:
+        """End what the workers have left behind; they are gone themselves."""
+        if self.cgroup is None or not self.cgroup.close():
+            super().end_strays()
 
     def connect(self, worker: LocalWorker, start: Callable[[process.Ends], int]) -> Socket:
         """Open what connects a worker; `start` gives the other ends to a process and returns its pid."""

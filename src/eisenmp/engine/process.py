@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: `-m` would import runpy, which costs 3 ms, and put the working directory first on the path
-CODE = "import sys;sys.path.insert(0,sys.argv.pop(1));from eisenmp.child.__main__ import main;main()"
+PATH = "import sys;sys.path.insert(0,sys.argv.pop(1));"
+MAIN = "from eisenmp.child.__main__ import main;main()"
+#: with the descriptor of a cgroup; a zygote must not have had a second thread when it forks
+JOIN = "from eisenmp.child.cgroup import join;join(int(sys.argv.pop(1)),alone=sys.argv[1]=='zygote');"
 
 
 class Ends(NamedTuple):
@@ -49,9 +52,13 @@ def interpreter_flags() -> list[str]:
     return options
 
 
-def command(name: str, arguments: Sequence[str]) -> list[str]:
-    """The command line of a worker; its name stands there for `ps`."""
-    return [sys.executable, *interpreter_flags(), "-c", CODE, HERE, *arguments, f"eisenmp:{name}"]
+def command(name: str, arguments: Sequence[str], entrance: int = -1) -> list[str]:
+    """The command line of a worker; its name stands there for `ps`. `entrance`: of the cgroup to join."""
+    if entrance < 0:
+        code, here = PATH + MAIN, [HERE]
+    else:
+        code, here = PATH + JOIN + MAIN, [HERE, str(entrance)]
+    return [sys.executable, *interpreter_flags(), "-c", code, *here, *arguments, f"eisenmp:{name}"]
 
 
 def spawn(launch: Launch, ends: Ends, role: str = "fd") -> int:
@@ -63,11 +70,12 @@ def spawn(launch: Launch, ends: Ends, role: str = "fd") -> int:
     """
     if sys.platform == "win32":
         raise OSError("Windows takes the portable path")
-    arguments = command(launch.name, [role, str(ends.socket), str(ends.life_line)])
+    arguments = command(launch.name, [role, str(ends.socket), str(ends.life_line)], launch.entrance)
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     actions = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, ends.output, 1)]
     actions.append((os.POSIX_SPAWN_DUP2, ends.output, 2))
-    for descriptor in (ends.socket, ends.life_line, *launch.descriptors):
+    entrance = () if launch.entrance < 0 else (launch.entrance,)
+    for descriptor in (ends.socket, ends.life_line, *entrance, *launch.descriptors):
         actions.append((os.POSIX_SPAWN_DUP2, descriptor, descriptor))
     bound = getattr(os, "sched_getaffinity", lambda pid: None)(0) if launch.cores else None
     try:

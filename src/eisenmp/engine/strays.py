@@ -2,7 +2,7 @@
 
 Every worker has a mark of its manager in its environment, and so has what it starts, whoever its parent is by
 then. What has cleared its environment is found as long as it is a descendant of a worker that is killed.
-Windows needs none of this: a job object holds all.
+Windows needs none of this: a job object holds all. Nor does a manager whose workers are in a cgroup.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Strays:
         now = 0.0
         for pid in pids:
             # in this order: when the number is given away in between, the start time is another's
-            started = _started(pid)
+            started = started_at(pid)
             if not started:
                 continue
             environment = _read(pid, "environ")
@@ -117,7 +117,7 @@ def below(pid: int) -> list[Suspect]:
     todo = [pid]
     while todo:
         for child in _children(todo.pop()):
-            started = _started(child)
+            started = started_at(child)
             if started:
                 todo.append(child)
                 if _group(child) != pid:
@@ -142,7 +142,7 @@ def end(suspects: Iterable[Suspect]) -> bool:
                 continue
             descriptors.append(descriptor)
             # the descriptor holds on to the process: if it is the right one now, it stays that
-            if _started(pid) == started and _kill(send, descriptor):
+            if started_at(pid) == started and _kill(send, descriptor):
                 poll.register(descriptor, select.POLLIN)
             else:
                 os.close(descriptors.pop())
@@ -167,7 +167,7 @@ def _kill(send: Callable[[int, int], None], descriptor: int) -> bool:
 
 
 def _kill_by_number(pid: int, started: float) -> None:
-    if os.path.isdir(PROC) and _started(pid) != started:
+    if os.path.isdir(PROC) and started_at(pid) != started:
         return
     try:
         os.kill(pid, platform.SIGKILL)
@@ -211,7 +211,7 @@ def _stat(pid: int) -> list[bytes]:
     return _read(pid, "stat").rpartition(b")")[2].split()
 
 
-def _started(pid: int) -> float:
+def started_at(pid: int) -> float:
     """When it was started, in clock ticks; 0 when it does not run any more."""
     fields = _stat(pid)
     return 0.0 if not fields or fields[0] in b"ZX" else float(fields[19])

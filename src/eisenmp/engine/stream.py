@@ -92,6 +92,7 @@ class StreamEngine:
     """The loop over the streams of all workers of one manager. Subclasses start the workers."""
 
     poller: Poller
+    passes_descriptors = False  #: `send_with` works
 
     def __init__(self) -> None:
         self.workers: dict[int, StreamWorker] = {}
@@ -126,6 +127,12 @@ class StreamEngine:
         worker = self.workers.get(wid)
         if worker is not None:
             worker.connection.send(messages)
+
+    def send_with(self, wid: int, message: Message, descriptor: int) -> None:
+        """Like `send`, with a copy of the descriptor."""
+        worker = self.workers.get(wid)
+        if worker is not None:
+            worker.connection.send_with(message, descriptor)
 
     def poll(self, timeout: float | None) -> list[Event]:
         """Wait for events; returns at once when some are left from before."""
@@ -195,9 +202,13 @@ class StreamEngine:
         for worker in workers:
             worker.reap()
             worker.release()
-        self.strays.end()
+        self.end_strays()
         self.poller.close()
         self._posted.clear()
+
+    def end_strays(self) -> None:
+        """End what the workers have left behind; they are gone themselves."""
+        self.strays.end()
 
     def abandon(self) -> None:
         """In a copy of the program made by os.fork(): the engine is not ours."""

@@ -171,7 +171,7 @@ class Zygote(LocalWorker):
         self._warm, self._environment = launch.warm, launch.environment
         self._tools = 0  # how many broadcasts it was sent
         self._forks = forks
-        own = Launch(spec=b"", name="zygote", environment=launch.environment)
+        own = Launch(b"", "zygote", launch.environment, entrance=launch.entrance)
         socket = engine.connect(self, lambda ends: process.spawn(own, ends, "zygote"))
         sentinel = platform.pidfd(self.pid)
         self.sentinel = -1 if sentinel is None else sentinel

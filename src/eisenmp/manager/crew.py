@@ -17,7 +17,7 @@ from ..wire.pickles import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..child.loader import Source
     from ..core.queues import QueueNames
@@ -91,6 +91,7 @@ class Crew:
         self.forked = False  #: processes are copies of one that has loaded the sources and the tools
         self.fleet: Fleet | None = None
         self._engine = engine
+        self.on_spawn: Callable[[int], None] = lambda wid: None  #: its process was asked for
         self._manager = manager
         self.settings = settings
         self._names = names
@@ -220,6 +221,7 @@ class Crew:
         if self.forked:
             launch = launch._replace(warm=self._warm_of(sys_path), tools=tuple(self.tools))
         slot.pid = self._engine.spawn(slot.wid, launch)
+        self.on_spawn(slot.wid)
 
     def _warm_of(self, sys_path: tuple[str, ...]) -> bytes:
         if self._warm is None or self._warm[0] is not self.sources:

@@ -14,6 +14,7 @@ from _io import BytesIO
 from _pickle import Unpickler, UnpicklingError
 
 from ..child.cutter import RAISED, cut_rows
+from ..wire.bundle import inline
 from ..wire.pickles import dumps, loads
 
 TYPE_CHECKING = False
@@ -72,19 +73,20 @@ class Cutter:
     def cut(self, command: Cut) -> None:
         """Have the ledger go on with the pieces, now or soon. Under the lock of the loop."""
         dispatcher, parcel = self._dispatcher, command.parcel
-        bodies = cut_plain(parcel.body, command.points)
+        body = inline(parcel.body)
+        bodies = cut_plain(body, command.points)
         if bodies is not None:
             dispatcher.execute(dispatcher.ledger.pieces(command, bodies))
             return
-        thread = threading.Thread(target=self._run, args=(command,), name="eisenmp-cutter", daemon=True)
+        thread = threading.Thread(target=self._run, args=(command, body), name="eisenmp-cutter", daemon=True)
         with self._lock:
             self._threads.add(thread)
         thread.start()
 
-    def _run(self, command: Cut) -> None:
+    def _run(self, command: Cut, body: bytes) -> None:
         dispatcher = self._dispatcher
         try:
-            bodies = self._apart(command.parcel.body, command.points)
+            bodies = self._apart(body, command.points)
         except OSError:
             bodies = None  # the system has no room for a process
         with dispatcher.lock:

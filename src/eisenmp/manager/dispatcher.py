@@ -17,13 +17,29 @@ from time import monotonic
 
 from ..core import messages as m
 from ..core.failing import TIMED_OUT
-from ..core.ledger import Accept, Cut, Finish, GiveUp, Later, Ledger, Parcel, Recall, Remind, Send, Token
+from ..core.ledger import (
+    Accept,
+    Cut,
+    Finish,
+    FinishAll,
+    GiveUp,
+    Later,
+    Ledger,
+    Parcel,
+    Recall,
+    Remind,
+    Send,
+    SendAll,
+    Token,
+)
 from ..core.messages import Message
 from ..engine.base import Arrived, Log, Lost, Notice, Started
+from ..wire import batch
 from ..wire.pump import Pump
 from .cause import Blame
 from .cutting import Cutter
 from .enforcer import Enforcer
+from .lender import Lender, lender
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .signals import is_main, signals
@@ -45,6 +61,21 @@ if TYPE_CHECKING:
 TICK = 0.005  #: seconds without a leader before the background thread drives the loop
 BATCH = 16  #: chunks for a busy worker that may wait for a common system call
 LAST_PULL = 1.0  #: seconds for a source to say that it is at its end, when all workers have left
+
+
+class Pending:
+    """Messages for one worker that wait for a common system call."""
+
+    __slots__ = ("chunks", "messages")
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.chunks = 0  #: in them; any other message counts as one
+
+    def asked_for(self, worker: Worker) -> bool:
+        """Whether a get waits for them: its worker may hold any number of leases, all of them taken."""
+        line = worker.lines.get(self.messages[0].queue)
+        return line is not None and line.sent - self.chunks < line.wanted
 
 
 class Dispatcher:
@@ -72,12 +103,13 @@ class Dispatcher:
         self._posted: deque[Callable[[], None]] = deque()
         self._waiting_here = 0  # threads of the program that wait for a queue
         self.emit: Callable[[str, tuple[Any, ...]], None] | None = None
-        self._pending: dict[int, list[Message]] = {}
+        self._pending: dict[int, Pending] = {}  # by worker
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_numbers = count()
         self._executing = False
         self._following: list[Command] = []  # from commands that are being done
         self.supervisor = self.supervisor_type(self)
+        self.lender: Lender | None = lender(self)
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
 
@@ -113,6 +145,8 @@ class Dispatcher:
             for feed in list(self.feeds.values()):
                 if feed.inflow:
                     self.take_in(feed)
+                if feed.gathering is not None:
+                    feed.gathering.look()
             if self._pending:
                 self.settle()
             if self.drain is not None:
@@ -138,6 +172,8 @@ class Dispatcher:
                 if message.flags & m.LEAVING:
                     ledger.leaving(wid)
                 self.execute(ledger.finished(wid, message.a, message, message.c * 1e-6))
+            elif message.kind == m.OUTPUTS:
+                self._ended(wid, message)
             else:
                 handler = handlers.get(message.kind)
                 if handler is None:
@@ -146,6 +182,19 @@ class Dispatcher:
                 handler(wid, message)
         if self.enforcer.watches:
             self.enforcer.look(wid)
+
+    def _ended(self, wid: int, message: Message) -> None:
+        """Cycles under consecutive leases have ended."""
+        commands = self.ledger.finished_all(wid, message.a, batch.ends(message), message.c * 1e-6)
+        if commands is not None:
+            self.execute(commands)
+            return
+        for end in batch.single(message):
+            self.execute(self.ledger.finished(wid, end.a, end, end.c * 1e-6))
+
+    def arrived(self, wid: int, message: Message) -> None:
+        """Handle a message in place of one that had to be looked at first."""
+        self._arrived(wid, [message])
 
     # what the ledger says
 
@@ -171,8 +220,12 @@ class Dispatcher:
         for command in commands:
             if isinstance(command, Send):
                 self._send(command.wid, command.parcel)
+            elif isinstance(command, SendAll):
+                self._send_all(command)
             elif isinstance(command, Finish):
                 self._finish(command)
+            elif isinstance(command, FinishAll):
+                self._finish_all(command)
             elif isinstance(command, Accept):
                 self._accepted(command.put)
             elif isinstance(command, Recall):
@@ -198,38 +251,54 @@ class Dispatcher:
         if not parcel.feed:
             self.send_now(wid, Message(m.ITEM, parcel.queue, parcel.lease, body=parcel.body))
             return
-        if self.renews:
-            self.supervisor.sent(wid)
-        if self.enforcer.watches:
-            self.enforcer.look(wid)
+        self._note(wid, (parcel,))
         message = tuple.__new__(
             Message,
             (m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body),
         )
+        self._hold(wid, message, 1)
+
+    def _send_all(self, command: SendAll) -> None:
+        wid, parcels = command
+        self._note(wid, parcels)
+        self._hold(wid, batch.chunks(parcels), len(parcels))
+
+    def _note(self, wid: int, parcels: Iterable[Parcel]) -> None:
+        """Chunks are about to be sent: tell those who want to know."""
+        if self.renews:
+            for _ in parcels:
+                self.supervisor.sent(wid)
+        if self.enforcer.watches:
+            self.enforcer.look(wid)
         if self.keeps_books:
-            self._note_attempt(parcel)
+            for parcel in parcels:
+                feed = self.feeds.get(parcel.feed)
+                if feed is not None and feed.books is not None:
+                    feed.books.attempt(parcel)
+        if self.emit is not None:
+            for parcel in parcels:
+                self.emit("ChunkSent", (self._ticket(parcel), self.slot_number(wid)))
+
+    def _hold(self, wid: int, message: Message, chunks: int) -> None:
+        """The message, with so many chunks, may wait for company."""
         pending = self._pending.get(wid)
         if pending is None:
-            self._pending[wid] = [message]
-        else:
-            pending.append(message)
-        if self.emit is not None:
-            self.emit("ChunkSent", (self._ticket(parcel), self.slot_number(wid)))
-
-    def _note_attempt(self, parcel: Parcel) -> None:
-        feed = self.feeds.get(parcel.feed)
-        if feed is not None and feed.books is not None:
-            feed.books.attempt(parcel)
+            pending = self._pending[wid] = Pending()
+        pending.messages.append(message)
+        pending.chunks += chunks
 
     def send_now(self, wid: int, message: Message) -> None:
-        pending = self._pending.setdefault(wid, [])
-        pending.append(message)
+        self._hold(wid, message, 1)
+        self._flush(wid)
+
+    def flush_to(self, wid: int) -> None:
+        """Send what waits for company there: something else is to come behind it."""
         self._flush(wid)
 
     def _flush(self, wid: int) -> None:
-        messages = self._pending.pop(wid, None)
-        if messages:
-            self.engine.send(wid, messages)
+        pending = self._pending.pop(wid, None)
+        if pending is not None:
+            self.engine.send(wid, pending.messages)
 
     def take_in(self, feed: Feed) -> None:
         """Offer to the ledger what the feeder has cut."""
@@ -246,16 +315,16 @@ class Dispatcher:
     def settle(self) -> None:
         """Send to the workers that need it; one that has plenty waits until a few chunks go in one call."""
         workers = self.ledger.workers
-        for wid, messages in list(self._pending.items()):
+        for wid, pending in list(self._pending.items()):
             worker = workers.get(wid)
             if (
                 worker is None
-                or len(messages) >= BATCH
-                or len(worker.leases) - len(messages) < BATCH
-                or _asked_for(worker, messages)
+                or pending.chunks >= BATCH
+                or len(worker.leases) - pending.chunks < BATCH
+                or pending.asked_for(worker)
             ):
                 del self._pending[wid]
-                self.engine.send(wid, messages)
+                self.engine.send(wid, pending.messages)
 
     def wait(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait in the program, which a signal may interrupt; False when `timeout` seconds passed first."""
@@ -306,7 +375,19 @@ class Dispatcher:
             slot = self.slot_number(command.wid)
             rows = parcel.rows if parcel.piece else feed.rows_of(parcel.number)
             self.emit("ChunkDone", (self._ticket(parcel), slot, rows))
-        if feed.finished(parcel, command.outputs):
+        if feed.finished(parcel, command.outputs, command.seconds):
+            self.feed_over(feed)
+
+    def _finish_all(self, command: FinishAll) -> None:
+        parcels, outputs, wid, seconds = command
+        feed = self.feeds.get(parcels[0].feed)
+        if feed is None:
+            return
+        if self.emit is not None:
+            slot = self.slot_number(wid)
+            for parcel in parcels:
+                self.emit("ChunkDone", (self._ticket(parcel), slot, feed.rows_of(parcel.number)))
+        if feed.finished_all(parcels, outputs, seconds):
             self.feed_over(feed)
 
     def _give_up(self, command: GiveUp) -> None:
@@ -396,10 +477,14 @@ class Dispatcher:
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""
         self.feeds.pop(feed.number, None)
+        if self.lender is not None and not self.feeds:
+            self.lender.rest()
 
     def close(self) -> None:
         self.cutter.close()
         self.pump.close()
+        if self.lender is not None:
+            self.lender.close()
 
     def _ticket(self, parcel: Parcel) -> Any:
         from ..core.ticket import Ticket
@@ -410,9 +495,3 @@ class Dispatcher:
     def slot_number(self, wid: int) -> int:
         slot = self.crew.find(wid)
         return -1 if slot is None else slot.number
-
-
-def _asked_for(worker: Worker, messages: list[Message]) -> bool:
-    """Whether a get waits for them: its worker may hold any number of leases, all of them taken."""
-    line = worker.lines.get(messages[0].queue)
-    return line is not None and line.sent - len(messages) < line.wanted

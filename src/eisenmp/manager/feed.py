@@ -9,8 +9,9 @@ from ..core.failing import CANCELLED
 from ..core.outcome import Piece
 from ..core.pieces import FAILED, Pieces
 from ..core.record import NamedTuple
-from ..core.results import Failure, Result, Results
+from ..core.results import Failure, Result, Results, Run
 from ..core.ticket import Ticket
+from ..wire.bundle import inline
 from ..wire.pickles import loads
 from .cause import Blame, letter_reason
 from .signals import signals
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from ..core.ledger import Parcel
     from ..core.ledger import Queue as LedgerQueue
     from ..core.outcome import Output, Settled
+    from ..core.pace import Pace
     from ..core.queues import QueueName
     from .books import Books
     from .dispatcher import Dispatcher
+    from .gathering import Gathering
+    from .lender import Loan
 
 
 _BEGUN = Result(Ticket("", -1), None)  #: nobody gets to see it
@@ -58,7 +62,10 @@ class Feed:
         self.queue = queue
         self.listed = listed
         self.inflow: deque[Parcel] = deque()  #: cut, and not yet known to the ledger
+        self.loan: Loan | None = None  #: once a chunk was large, where memory is shared
         self.books: Books | None = None  #: in the ledger on disk, where there is one
+        self.pace: Pace | None = None  #: of chunks that are cut by time
+        self.gathering: Gathering | None = None  #: of rows, where chunks by time are no slices
         self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
@@ -202,6 +209,13 @@ class Feed:
                     if not results.ready:
                         break
                 number, outputs = results.pop()
+                if outputs.__class__ is Run:
+                    for following, body in enumerate(outputs, number):
+                        results.gave()
+                        ticket = new(Ticket, (queue, following, feed, 0))
+                        yield new(Result, (ticket, self._load(following, body)))
+                    pump.poke()  # there is room again for the feeder
+                    continue
                 pump.poke()
                 if outputs.__class__ is tuple:
                     for piece in outputs:
@@ -258,6 +272,8 @@ class Feed:
     def room(self) -> int:
         """How many chunks may be cut now: as far ahead as the workers' credit, and no further."""
         queue = self._ledger_queue
+        if self.loan is not None and self.crowded:
+            return 0
         at_once = max(0, queue.at_once - len(self.inflow))
         waiting = max(1, queue.maxsize) - len(queue.waiting)
         if self.last_pull:
@@ -266,6 +282,12 @@ class Feed:
             # no results wait; a worker of 1.0 may take any number of chunks before its cycle ends
             return at_once + waiting if waiting > 0 else 0
         return min(at_once + waiting, self._window() - self._ahead()) if waiting > 0 else 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many bytes are ahead that no more is pulled before a worker waits for it."""
+        queue = self._ledger_queue
+        return self.loan is not None and self.loan.crowded and not (queue.demand and not queue.waiting)
 
     @property
     def hungry(self) -> bool:
@@ -277,6 +299,8 @@ class Feed:
         """Room for more than one chunk where many fit, so that the feeder is not woken for each."""
         if self.stopped or self.last_pull:
             return True
+        if self.loan is not None and self.crowded:
+            return False
         queue, window = self._ledger_queue, self._window()
         if queue.waiting and len(queue.waiting) >= max(1, queue.maxsize):
             return False
@@ -332,26 +356,37 @@ class Feed:
         return self._cut
 
     @property
-    def chunk_seconds(self) -> float:
-        """The measured time of a chunk at the workers; 0.0 before the first."""
-        lines = self._ledger_queue.lines.values()
-        seconds = [line.credit.seconds for line in list(lines) if line.credit.seconds]
-        return sum(seconds) / len(seconds) if seconds else 0.0
-
-    @property
     def starving(self) -> bool:
         """Whether a worker waits for a chunk of this queue."""
         return bool(self._ledger_queue.demand) and not self._ledger_queue.waiting
 
     # for the dispatcher, under its lock
 
-    def finished(self, parcel: Parcel, outputs: list[m.Message]) -> bool:
+    def finished(self, parcel: Parcel, outputs: list[m.Message], seconds: float) -> bool:
         """A chunk, or a piece of one, is done; returns whether it was the last one."""
         number = parcel.number
+        if self.pace is not None:
+            self.pace.done(parcel.rows, seconds)
         if parcel.piece:
             self._piece_ended(parcel, outputs)
         elif self._add(number, outputs) and self.books is not None:
             self.books.done(number, (Piece(0, 0, parcel.rows, tuple(outputs)),))
+        return self._source_ended and self.is_over
+
+    def finished_all(self, parcels: list[Parcel], bodies: list[bytes], seconds: float) -> bool:
+        """Consecutive chunks are done, in so many seconds each; returns whether those were the last."""
+        if self.listed or self.books is not None or not self._results.add_all(parcels[0].number, bodies):
+            for parcel, body in zip(parcels, bodies, strict=True):
+                output = m.Message(m.OUTPUT, a=parcel.lease, flags=m.FINAL, body=body)
+                self.finished(parcel, [output], seconds)
+            return self._source_ended and self.is_over
+        if self.pace is not None:
+            for parcel in parcels:
+                self.pace.done(parcel.rows, seconds)
+        if self._rows_of:
+            self._rows_done += sum(self._rows_of.pop(parcel.number, self._size or 0) for parcel in parcels)
+        else:
+            self._rows_done += len(parcels) * (self._size or 0)
         return self._source_ended and self.is_over
 
     def _piece_ended(self, parcel: Parcel, outputs: Any) -> None:
@@ -405,7 +440,7 @@ class Feed:
         """A chunk, or a piece of one, has failed for good, or was cancelled."""
         number, start = parcel.number, parcel.start if parcel.piece else None
         goes_on = self._skip or blame.kind == CANCELLED
-        self._failed.append(Lost(number, start, parcel.body, None, blame, parcel.attempts))
+        self._failed.append(Lost(number, start, inline(parcel.body), None, blame, parcel.attempts))
         ticket = self._ticket(number, start)
         if self.books is not None:
             self.books.gave_up(parcel, ticket.part, blame, final=goes_on)

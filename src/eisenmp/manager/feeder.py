@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from time import monotonic, perf_counter
+from time import perf_counter
 
 from ..core import messages as m
 from ..core.chunk import Cutter, chunks_expected, rows_total
 from ..core.ledger import Parcel
+from ..core.pace import Pace
 from ..core.ticket import Ticket, header
-from ..errors import FeedError
+from ..errors import EisenmpError, FeedError
+from ..wire.bundle import LARGE
 from ..wire.pickles import Unpicklable, dumps
+from .gathering import Gathering
 from .restorer import Refused, Restorer, refusing
 
 TYPE_CHECKING = False
@@ -25,10 +28,6 @@ if TYPE_CHECKING:
     Steps = Generator[Callable[[], bool], None, None]
 
 BATCH_MAX = 32  #: chunks that are taken in at once
-AUTO_TARGET = 0.03  #: seconds of work in a chunk, with rows_max="auto"
-AUTO_MAX = 1 << 20
-AUTO_GROWTH = 4
-AUTO_PATIENCE = 0.02  #: seconds that rows may wait for company while a worker starves
 
 
 class Feeder:
@@ -43,7 +42,10 @@ class Feeder:
         self._dispatcher = dispatcher
         self._auto = rows_max == "auto"
         self._size = 1 if isinstance(rows_max, str) else rows_max
-        self._next_measure = 1
+        if self._auto:
+            feed.pace = Pace()
+            if not self._cutter.sliced:
+                feed.gathering = Gathering(feed, self._cutter, dispatcher, self._offer_early)
         self.seconds = 0.0
         total = rows_total(rows) if total is None else total
         if total is not None and not self._auto:
@@ -130,6 +132,9 @@ class Feeder:
         number = self.feed.next_number
         with refusing():
             before = books.rows_of(number) if self._auto else None
+            if self._auto and before is None:
+                # nor are there tickets behind it: the loop may cut early, and asks nothing
+                books.close()
         rows = self._cut() if before is None else self._cutter.cut(before)
         with refusing():
             books.check(number, rows)
@@ -139,44 +144,20 @@ class Feeder:
         return None if self._restorer is None else self._restorer.restore()
 
     def _cut(self) -> Any:
-        if not self._auto:
-            return self._cutter.cut(self._size)
-        self._adapt()
-        if self._cutter.sliced:
-            return self._cutter.cut(self._size)
-        return self._cut_by_time()
-
-    def _adapt(self) -> None:
-        """Chunks of about AUTO_TARGET seconds; measured anew after each round of chunks."""
         feed = self.feed
-        if feed.done < self._next_measure:
-            return
-        seconds = feed.chunk_seconds
-        rows = feed.rows_of(feed.done - 1) or 1
-        if seconds:
-            wanted = int(rows * AUTO_TARGET / seconds) or 1
-            self._size = max(1, min(AUTO_MAX, wanted, self._size * AUTO_GROWTH))
-        self._next_measure = feed.next_number
+        size = self._size if feed.pace is None else feed.pace.rows
+        return self._cutter.cut(size) if feed.gathering is None else feed.gathering.cut(size)
 
-    def _cut_by_time(self) -> list[Any] | None:
-        """A chunk, cut early when the source is slow and a worker has nothing to do."""
-        feed, cutter, size = self.feed, self._cutter, self._size
-        rows: list[Any] = []
-        cutter.partial = rows
-        started = monotonic()
-        step = 1
-        while len(rows) < size:
-            before = len(rows)
-            cutter.pull(rows, min(step, size - before))
-            if len(rows) == before:
-                break
-            elapsed = monotonic() - started
-            if elapsed > AUTO_PATIENCE and feed.starving:
-                break
-            # look at the clock about every millisecond
-            step = min(1 << 16, step * 2) if elapsed < 0.001 * len(rows) / step else max(1, step // 2)
-        cutter.partial = []
-        return rows or None
+    def _offer_early(self, rows: list[Any]) -> None:
+        """Send off what the feeder has in hand: called by the loop, under the lock."""
+        feed, dispatcher = self.feed, self._dispatcher
+        try:
+            if feed.books is not None:
+                feed.books.check(feed.next_number, rows)
+            dispatcher.take_in(feed)  # what was cut before
+            self._offer(rows, m.CAREFUL if dispatcher.enforcer.watches else 0)
+        except EisenmpError as error:
+            feed.stop_with(error)
 
     def _feed_some(self, room: int) -> bool:
         """Cut as many chunks as there is room for; False at the end of the source.
@@ -201,27 +182,35 @@ class Feeder:
                     books.ended(feed.next_number, feed.rows_cut)
                 return False
             try:
-                body = _packed(rows)
+                body = _packed(rows) if feed.loan is None else feed.loan.pack(rows, _packed)
             except Unpicklable as error:
                 self._unsendable(rows, error)
                 continue
+            if len(body) >= LARGE and feed.loan is None:
+                self._lend()
             count = len(rows)
+            if feed.pace is not None:
+                feed.pace.packed(count, len(body))
             parcel = Parcel(queue, body, feed=serial, number=feed.cut(count), flags=flags, rows=count)
             if books is not None:
                 books.sent(parcel.number, len(rows), body)
             inflow.append(parcel)
             if len(inflow) >= BATCH_MAX or feed.hungry:
                 self._dispatcher.take_in(feed)
+            if feed.loan is not None and feed.crowded:
+                return True
         return True
 
     def _offer(self, rows: Any, flags: int = 0) -> None:
         feed, dispatcher = self.feed, self._dispatcher
         try:
             titled = [header(feed.title, feed.next_number), *rows] if flags & m.TITLED else rows
-            body = _packed(titled)
+            body = _packed(titled) if feed.loan is None else feed.loan.pack(titled, _packed)
         except Unpicklable as error:
             self._unsendable(rows, error)
             return
+        if len(body) >= LARGE and feed.loan is None:
+            self._lend()
         with dispatcher.lock:
             if feed.stopped:
                 return
@@ -240,6 +229,12 @@ class Feeder:
             dispatcher.execute(dispatcher.ledger.offered_all(parcel.queue, parcels))
             dispatcher.settle()
         dispatcher.changed_here()
+
+    def _lend(self) -> None:
+        """The chunks are large: from now on their buffers go through shared memory, where there is some."""
+        lender = self._dispatcher.lender
+        if lender is not None and lender.lends:
+            self.feed.loan = lender.account()
 
     def _wait_for_room(self) -> Steps:
         """Wait until a chunk may be cut, or no more are wanted."""

@@ -13,8 +13,8 @@ from ..core.later import check_supported
 from ..core.queues import QueueNames
 from ..core.settings import Settings, split_attributes
 from ..core.ticket import Ticket
-from ..errors import EisenmpError, SettingsError, Stopped
-from ..wire.pickles import Unpicklable, dumps
+from ..errors import EisenmpError, Stopped
+from ..wire.pickles import dumps
 from . import lifetime
 from .collector import INFO, OUTPUT, PRINT, PROCESS
 from .crew import check_pin
@@ -30,6 +30,7 @@ from .queue import Queue
 from .serving import ServerHost
 from .signals import catches, is_main, signals
 from .subscribers import Subscribers
+from .toolset import Toolset
 from .variables import pack_variables
 
 TYPE_CHECKING = False
@@ -74,6 +75,7 @@ class Mp(Door, ServerHost):
         self._names = QueueNames()
         self._queues: dict[int, Queue] = {}
         self._tools: list[bytes] = []
+        self.toolset = Toolset()
         self._subscribers = Subscribers()
         self._feeders: list[Feeder] = []
         self._feed_numbers = count(1)
@@ -105,6 +107,7 @@ class Mp(Door, ServerHost):
         self.dispatcher = self._parts.dispatcher(self.engine, self._ledger, self._crew, self.collector)
         self.dispatcher.supervisor.on_all_gone = self._print_end
         self.collector.on_idle = self.dispatcher.pump.interrupt
+        self.toolset.share(self.dispatcher)
         self._opened = False
         self._closing_lock = threading.Lock()
 
@@ -113,7 +116,10 @@ class Mp(Door, ServerHost):
         waiting = [queue.waiting for queue in self._ledger.queues.values()]
         self._set_up()
         for queue, kept in zip(self._ledger.queues.values(), waiting, strict=True):
-            queue.waiting.extend(parcel for parcel in kept if not parcel.feed)
+            for parcel in kept:
+                if not parcel.feed:
+                    parcel.body = self.toolset.carry(parcel.body)
+                    queue.waiting.append(parcel)
 
     def _apply_settings(self) -> None:
         check_supported(self.settings)
@@ -345,6 +351,8 @@ class Mp(Door, ServerHost):
         self._end_progress()
         self.collector.close()
         dispatcher.close()
+        self.toolset.clear()
+        self._tools.clear()
         self.engine.close(0.0)
         self._crew.close()
         self._close_fleet()
@@ -649,13 +657,7 @@ class Mp(Door, ServerHost):
         """
         from ..core import messages as m
 
-        packed: dict[str, bytes] = {}
-        for name, tool in tools.items():
-            try:
-                packed[name] = self.engine.put(name, tool)
-            except Unpicklable as error:
-                raise SettingsError(str(error)) from error
-        body = dumps(packed)
+        body = dumps(self.toolset.add(tools, self.dispatcher))
         if self._bookkeeper is not None:
             self._bookkeeper.broadcast(tools)
         elif not self._started:
@@ -666,6 +668,7 @@ class Mp(Door, ServerHost):
             self._crew.tools.append(body)
             for slot in self._crew.alive():
                 dispatcher.send_now(slot.wid, m.Message(m.TOOLS, body=body))
+        self.toolset.settle()
 
     # control
 

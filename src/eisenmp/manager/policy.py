@@ -24,6 +24,8 @@ def apply_policy(settings: Settings, dispatcher: Dispatcher, contract: str) -> N
     budget.deaths, budget.raises, budget.timeouts = retries.death, retries.raised, retries.timeout
     ledger.delay = Backoff(random)
     ledger.tokens = not settings.stop_msg_disable
+    if dispatcher.lender is not None:
+        dispatcher.lender.limit = settings.shared_memory_max
     deadlines = None
     if settings.timeout is not None or settings.timeout_row is not None:
         deadlines = Deadlines(settings.timeout, settings.timeout_row, exact=contract == ROW)

@@ -44,7 +44,10 @@ class Queue:
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put an object; waits while the queue holds `maxsize` objects that no worker has asked for."""
         manager, index = self._mp, self._entry.number
-        body = dumps(obj, "the object")
+        if self._entry.name == queues.TOOLS:
+            body = manager.toolset.put(obj, manager.dispatcher)
+        else:
+            body = dumps(obj, "the object")
         manager.check_open()
         if index in manager.own_queues:
             manager.noted(index, body)

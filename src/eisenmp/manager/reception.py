@@ -43,7 +43,10 @@ class Reception:
             m.FAILED_START: self._on_failed_start,
             m.REQUEST: self._on_request,
             m.PROGRESS: self._on_progress,
+            m.ARENA: lambda wid, message: None,
         }
+        if dispatcher.lender is not None:
+            self.handlers |= dispatcher.lender.handlers
 
     def gone(self, wid: int) -> None:
         """The worker will say no more: show its last words, forget its puts that wait."""
@@ -51,6 +54,8 @@ class Reception:
         rest = self._raw.pop(wid, b"")
         if slot is not None and rest:
             self._printed(slot, 2, rest.decode("utf-8", "replace") + "\n", slot.dump)
+        if self._dispatcher.lender is not None:
+            self._dispatcher.lender.gone(wid)
         for key in [key for key in self._puts if key[0] == wid]:
             self._puts.pop(key).waiting = False
 

@@ -6,6 +6,7 @@ from ..child.channel import TICK, Channel, Item
 from ..core import messages as m
 from ..core.messages import Message
 from ..errors import Stopped
+from ..wire import batch
 from .pump import WorkerPump
 
 TYPE_CHECKING = False
@@ -58,9 +59,9 @@ class SimChannel(Channel):
 
     def flush(self) -> None:
         if self._out:
-            batch = list(self._out)
+            going = list(self._out)
             self._out.clear()
-            self._process.say(batch)
+            self._process.say(batch.results(going))
 
     def hear(self, messages: list[Message]) -> None:
         """What the manager has sent arrives."""

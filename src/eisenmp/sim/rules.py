@@ -6,8 +6,10 @@ from collections import Counter
 
 from ..core import messages as m
 from ..core.failing import CANCELLED, RAISED, TIMED_OUT
-from ..core.ledger import Accept, Cut, Finish, Later, Recall, Remind, Send, Token
+from ..core.ledger import Accept, Cut, Finish, FinishAll, Later, Recall, Remind, Send, SendAll, Token
+from ..core.messages import Message
 from ..manager.puts import WorkerPut
+from ..wire import batch
 from ..wire.pickles import loads
 from ..wire.platform import SIGTERM
 from .books import Books
@@ -137,6 +139,9 @@ class Rules:
         if kind == m.OUTPUT:
             if message.flags & m.FINAL:
                 held.pop(message.a, None)
+        elif kind == m.OUTPUTS:
+            for lease in range(message.a, message.a + message.b):
+                held.pop(lease, None)
         elif kind == m.DONE:
             for lease in leases(message.body):
                 held.pop(lease, None)
@@ -191,15 +196,21 @@ class Rules:
         check(wid not in self._settled, "no command to the dead", f"worker {wid}")
         for message in messages:
             if message.kind in (m.CHUNK, m.ITEM):
-                check(message.a > self._last_sent.get(wid, 0), "order is kept", f"lease {message.a}")
-                self._last_sent[wid] = message.a
-                check(message.a in self._held[wid], "what goes out is leased", f"lease {message.a}")
+                self._goes_out(wid, message.a)
+            elif message.kind == m.CHUNKS:
+                for lease, _, _ in batch.opened(message):
+                    self._goes_out(wid, lease)
             elif message.kind == m.ANSWER:
                 self._answers.discard((wid, message.a))
             elif message.kind == m.CONTROL and message.a == m.ORDER_STOP:
                 self._leaving.add(wid)
             elif message.kind == m.CONTROL and message.a == m.ORDER_CANCEL:
                 self._ended_early.add(message.b)
+
+    def _goes_out(self, wid: int, lease: int) -> None:
+        check(lease > self._last_sent.get(wid, 0), "order is kept", f"lease {lease}")
+        self._last_sent[wid] = lease
+        check(lease in self._held[wid], "what goes out is leased", f"lease {lease}")
 
     def signalled(self, wid: int, number: int) -> None:
         """A signal goes out to a process."""
@@ -215,6 +226,12 @@ class Rules:
             self._leased(command.wid, command.parcel)
         elif isinstance(command, Finish):
             self._finished(command)
+        elif isinstance(command, FinishAll):
+            for parcel, output in zip(command.parcels, command.outputs, strict=True):
+                self._finished(Finish(parcel, [Message(m.OUTPUT, body=output)], command.wid))
+        elif isinstance(command, SendAll):
+            for parcel in command.parcels:
+                self._leased(command.wid, parcel)
         elif isinstance(command, Cut):
             self._cut(command)
         elif isinstance(command, Later):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core import messages as m
+from ..wire.pickles import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ FLAGS = ("LAST", "LISTED", "FINAL", "HEADED", "NOWAIT", "CAREFUL", "LEAVING", "T
 KINDS = {
     number: name
     for name, number in vars(m).items()
-    if isinstance(number, int) and name not in FLAGS and not name.startswith(("ORDER_", "ASK_", "LEFT_"))
+    if isinstance(number, int)
+    and name not in FLAGS
+    and not name.startswith(("ORDER_", "ASK_", "LEFT_", "FOR_"))
 }
 ORDERS = {number: name for name, number in vars(m).items() if name.startswith("ORDER_")}
 QUESTIONS = {number: name for name, number in vars(m).items() if name.startswith("ASK_")}
@@ -36,6 +39,13 @@ class Trace:
         name = KINDS.get(kind, str(kind))
         if kind == m.CHUNK:
             return f"{name} ticket {b} of {self._feeds.get(c, 'nothing')} (lease {a}, queue {queue})"
+        if kind == m.CHUNKS:
+            last = b + len(loads(body)) - 1
+            return (
+                f"{name} tickets {b} to {last} of {self._feeds.get(c, 'nothing')} (lease {a}, queue {queue})"
+            )
+        if kind == m.OUTPUTS:
+            return f"{name} FINAL leases {a} to {a + b - 1}"
         if kind == m.CONTROL:
             return f"{ORDERS[a]} queue {queue} lease {b} count {c}"
         if kind == m.REQUEST:

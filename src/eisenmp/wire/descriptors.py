@@ -9,10 +9,11 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 DESCRIPTORS_MAX = 253  #: the kernel's own limit for one message
 READ_SIZE = 1 << 18
+CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def send(socket: Socket, data: bytes | memoryview, descriptors: Sequence[int] = ()) -> int:
@@ -25,7 +26,8 @@ def send(socket: Socket, data: bytes | memoryview, descriptors: Sequence[int] = 
     if not descriptors:
         return socket.send(data)
     numbers = b"".join(number.to_bytes(4, sys.byteorder) for number in descriptors)
-    return socket.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
+    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)
+    return socket.sendmsg([data], [rights], getattr(_socket, "MSG_NOSIGNAL", 0))
 
 
 def receive(socket: Socket) -> tuple[bytes, list[int]]:
@@ -33,13 +35,42 @@ def receive(socket: Socket) -> tuple[bytes, list[int]]:
     if sys.platform == "win32":
         raise OSError("descriptors cannot be received on Windows")
     space = _socket.CMSG_SPACE(4 * DESCRIPTORS_MAX)
-    atomic = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
-    data, ancillary, _, _ = socket.recvmsg(READ_SIZE, space, atomic)
+    data, ancillary, _, _ = socket.recvmsg(READ_SIZE, space, CLOSE_ON_EXEC)
+    return data, passed(ancillary)
+
+
+def passed(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
+    """The descriptors in what `recvmsg` gave beside the bytes, not inheritable."""
     descriptors: list[int] = []
+    if sys.platform == "win32":
+        return descriptors
     for level, kind, numbers in ancillary:
         if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
             descriptors.extend(memoryview(numbers[: len(numbers) // 4 * 4]).cast("i"))
-    if not atomic:
+    if not CLOSE_ON_EXEC:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-    return data, descriptors
+    return descriptors
+
+
+FEW = 16  #: workers that find room anywhere
+EACH = 6  #: that a worker takes at its start; then it is 4
+SPARE = 256  #: for the program itself
+
+
+def make_room(workers: int) -> None:
+    """Raise the soft limit of this process as far as so many workers need it and the hard one lets it."""
+    if workers <= FEW or sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = SPARE + EACH * workers
+    if soft >= needed or soft in (resource.RLIM_INFINITY, hard):
+        return
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    except (OSError, ValueError):
+        return  # it may be that there are enough all the same

@@ -1,0 +1,1 @@
+"""Tables that all processes of a machine map from one file."""

@@ -1,0 +1,113 @@
+"""Where the file of a table lies while it is built, and afterwards if nobody gave it a path.
+
+On Linux it has no name: nothing is left of a build that is killed, and a table without a path goes when the
+last process that has it open has ended. Others open it through /proc, as a descriptor of the process that
+built it. Elsewhere it has a name and a lock; what an ended process has left is removed when the next is made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from glob import escape, glob
+from secrets import token_hex
+from tempfile import gettempdir
+
+from ..wire import platform
+
+PREFIX = "eisenmp-table-"
+SUFFIX = ".building"
+
+
+class Place:
+    """An open file, which belongs to nobody else."""
+
+    def __init__(self, path: str | None) -> None:
+        self._owner = os.getpid()
+        self._path = path
+        self._name = ""  #: while it has one that is not the path
+        self.descriptor = -1
+        folder = gettempdir() if path is None else os.path.dirname(path)
+        mode = 0o600 if path is None else 0o666
+        if nameless():
+            self.descriptor = _open_nameless(folder, mode)
+        if self.descriptor < 0:
+            if path is None:
+                pattern, stem = os.path.join(escape(folder), PREFIX + "*"), PREFIX
+            else:
+                stem = f".{os.path.basename(path)}."
+                pattern = os.path.join(escape(folder), escape(stem) + "*" + SUFFIX)
+            _sweep(pattern)
+            self._name = os.path.join(folder, stem + token_hex(8) + (SUFFIX if path is not None else ""))
+            self.descriptor = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
+            platform.lock_alone(self.descriptor)
+
+    @property
+    def address(self) -> str:
+        """A path that any process of this user can open, as long as the place is not released."""
+        return self._name or f"/proc/{self._owner}/fd/{self.descriptor}"
+
+    def settle(self) -> None:
+        """The table is whole: it gets its path, in the place of what is there; then the place is released."""
+        path = self._path
+        assert path is not None
+        if not self._name:
+            self._name = os.path.join(
+                os.path.dirname(path), f".{os.path.basename(path)}.{token_hex(8)}{SUFFIX}"
+            )
+            # with a descriptor of a folder, which is not used here, os.link follows the link in /proc
+            os.link(f"/proc/self/fd/{self.descriptor}", self._name, src_dir_fd=self.descriptor)
+        os.replace(self._name, path)
+        self._name = ""
+        self.release()
+
+    def release(self) -> None:
+        """Remove the file, or what this process has of it."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+        name, self._name = self._name, ""
+        if name and self._owner == os.getpid():
+            try:
+                os.unlink(name)
+            except OSError:
+                return  # somebody was faster
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def nameless() -> bool:
+    """Whether other processes of this user can open a descriptor of this one."""
+    if sys.platform != "linux" or platform.portable():
+        return False
+    try:
+        # of a process that has changed its user, all belongs to root
+        return os.stat("/proc/self/fd").st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _open_nameless(folder: str, mode: int) -> int:
+    if sys.platform != "linux":
+        return -1
+    try:
+        return os.open(folder or ".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
+    except OSError:
+        return -1  # not every file system has that
+
+
+def _sweep(pattern: str) -> None:
+    """Remove files whose process has ended without doing so: nobody holds their lock."""
+    for name in glob(pattern):
+        try:
+            descriptor = os.open(name, os.O_RDWR | _BINARY)
+        except OSError:
+            continue
+        try:
+            if platform.lock_alone(descriptor):
+                os.unlink(name)
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)

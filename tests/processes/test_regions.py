@@ -1,0 +1,172 @@
+"""Large rows and results through memory that both sides map, seen from outside."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eisenmp
+from eisenmp.manager.events import WorkerDied
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="regions are sent on Linux only")
+
+WORKER = """
+import os
+import zlib
+import numpy as np
+import eisenmp
+
+kept = []
+
+@eisenmp.worker
+def keep_a_third(toolbox, rows):
+    number, array = rows[0]
+    if number % 3 == 0:
+        kept.append(array)
+    return number
+
+@eisenmp.worker
+def say_what_is_kept(toolbox, rows):
+    if rows[0] is None:
+        return [zlib.crc32(array) for array in kept], os.getpid()
+    return keep_a_third(toolbox, rows)
+
+@eisenmp.worker
+def make(toolbox, rows):
+    return np.full(8192, rows[0], dtype=np.int64)
+
+@eisenmp.worker
+def make_and_die(toolbox, rows):
+    number, path = rows[0]
+    array = np.full(20_000, number, dtype=np.int64)
+    toolbox.send(array)
+    if number % 20 == 3 and not os.path.exists(f"{path}{number}"):
+        open(f"{path}{number}", "w").close()
+        toolbox.send(array)
+        os.kill(os.getpid(), 9)
+
+@eisenmp.worker
+def write(toolbox, rows):
+    rows[0][0] = 1
+
+@eisenmp.worker
+def echo(toolbox, rows):
+    return rows[0]
+
+@eisenmp.worker
+def touch(toolbox, rows):
+    return len(rows[0])
+"""
+
+
+@pytest.fixture(autouse=True)
+def whole_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the tests are run over the portable path."""
+    monkeypatch.delenv("EISENMP_PORTABLE", raising=False)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> str:
+    path = tmp_path / "region_worker.py"
+    path.write_text(WORKER)
+    return str(path)
+
+
+def array(number: int, length: int = 8192) -> np.ndarray:
+    return np.full(length, number, dtype=np.int64)
+
+
+def crc(numbers: Iterator[int] | range, length: int = 8192) -> list[int]:
+    return [zlib.crc32(array(number, length)) for number in numbers]
+
+
+def test_every_third_of_5000_results_is_kept_and_none_changes(worker: str) -> None:
+    with eisenmp.Mp(f"{worker}:make", procs_max=2, rows_max=1) as emp:
+        kept = [value for ticket, value in emp.feed(range(5000)).in_order() if ticket.number % 3 == 0]
+        assert kept[-1].base is not None
+    # and they outlive the manager
+    assert [zlib.crc32(one) for one in kept] == crc(range(0, 5000, 3))
+    kept[0][0] = 1  # they are the program's own
+
+
+def test_every_third_of_5000_rows_is_kept_and_none_changes(worker: str) -> None:
+    with eisenmp.Mp(f"{worker}:say_what_is_kept", procs_max=1, rows_max=1) as emp:
+        emp.feed((number, array(number)) for number in range(5000)).wait()
+        (result,) = emp.feed([None])
+    assert result.value[0] == crc(range(0, 5000, 3))
+
+
+def test_workers_die_with_results_on_their_way_and_all_come_once(worker: str, tmp_path: Path) -> None:
+    with eisenmp.Mp(f"{worker}:make_and_die", procs_max=2, rows_max=1) as emp:
+        deaths: list[int] = []
+        emp.on(WorkerDied, lambda event: deaths.append(event.pid))
+        rows = [(number, str(tmp_path / "died")) for number in range(60)]
+        values = [value for _, value in emp.feed(rows).in_order()]
+        assert [int(value[0]) for value in values] == list(range(60))
+        assert all((value == value[0]).all() for value in values)
+        assert len(deaths) == 3
+
+
+def test_a_worker_that_writes_to_a_row_is_told_by_numpy(worker: str) -> None:
+    with eisenmp.Mp(f"{worker}:write", procs_max=1, rows_max=1, on_error="skip") as emp:
+        feed = emp.feed(array(number) for number in range(4))
+        list(feed)
+        # the first chunk has shown that they are large
+        assert [failure.ticket.number for failure in feed.failed] == [1, 2, 3]
+        assert all("read-only" in failure.cause for failure in feed.failed)
+        assert (feed.failed[2].rows[0] == array(3)).all()
+
+
+def test_a_chunk_that_is_larger_than_the_limit_goes_all_the_same(worker: str) -> None:
+    limit = 4 << 20
+    with pytest.warns(RuntimeWarning, match="shared_memory_max is used up"):
+        with eisenmp.Mp(f"{worker}:echo", procs_max=2, rows_max=1, shared_memory_max=limit) as emp:
+            rows = [array(number, 1 << 20) for number in range(4)]
+            values = [value for _, value in emp.feed(rows).in_order()]
+            assert [zlib.crc32(value) for value in values] == crc(range(4), 1 << 20)
+
+
+def test_a_source_of_large_rows_is_pulled_a_bounded_number_of_bytes_ahead(worker: str) -> None:
+    pulled: list[int] = []
+
+    def source() -> Iterator[np.ndarray]:
+        for number in range(400):
+            pulled.append(number)
+            yield array(number, 1 << 17)
+
+    with eisenmp.Mp(f"{worker}:touch", procs_max=1, rows_max=1, shared_memory_max=64 << 20) as emp:
+        ahead = [pulled[-1] - done for done, _ in enumerate(emp.feed(source()).in_order())]
+    # a quarter of the limit is ahead, and what the results' window allows is done
+    assert max(ahead[10:]) < 100
+    assert len(ahead) == 400
+
+
+def test_short_memory_is_told_and_rows_go_over_the_socket(
+    worker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(descriptor: int, start: int, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", none_left)
+    with pytest.warns(RuntimeWarning, match="there is no memory: No space left on device"):
+        with eisenmp.Mp(f"{worker}:echo", procs_max=1, rows_max=1) as emp:
+            values = [value for _, value in emp.feed(array(number) for number in range(8)).in_order()]
+    assert [zlib.crc32(value) for value in values] == crc(range(8))
+
+
+def test_a_copy_of_the_program_gives_nothing_back(worker: str) -> None:
+    with eisenmp.Mp(f"{worker}:make", procs_max=1, rows_max=1) as emp:
+        kept = [value for _, value in emp.feed(range(20)).in_order()]
+        pid = os.fork()
+        if not pid:
+            kept.clear()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        list(emp.feed(range(100, 140)))
+        assert [zlib.crc32(one) for one in kept] == crc(range(20))

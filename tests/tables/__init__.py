@@ -1,0 +1,1 @@
+"""Tests of tables that all processes map from one file."""
