@@ -135,7 +135,7 @@ def hangs_by_flag() -> Any:
 def grows(toolbox: Any, sockets: Any, stop: Any) -> None:
     """It takes more and more memory, up to a bound that no test waits for."""
     kept = []
-    while not stop.wait(0.05):
+    while not stop.wait(0.01):
         if len(kept) < 80:
             kept.append(bytearray(os.urandom(1)) * 1024**2)
 
@@ -155,3 +155,43 @@ def reads(toolbox: Any, sockets: Any, stop: Any) -> None:
     # it ends with the order to stop
     threading.Thread(target=read).start()
     serve(Handler, toolbox, sockets, stop)
+
+
+class Moody(Handler):
+    """Sick from /sick to /well, and its health is at /healthz."""
+
+    sick = False
+
+    def do_GET(self) -> None:
+        if self.path in ("/sick", "/well"):
+            Moody.sick = self.path == "/sick"
+        if self.path == "/healthz" and Moody.sick:
+            self.send_error(503)
+        else:
+            super().do_GET()
+
+
+def _flag() -> str:
+    with open(os.environ["FLAG"]) as flag:
+        return flag.read()
+
+
+@eisenmp.server
+def accepts_by_flag(toolbox: Any, sockets: list[socket.socket], stop: Any) -> None:
+    """It accepts nothing while its flag file says so."""
+    while not stop.wait(0.02):
+        for listener in sockets if _flag() == "good" else ():
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                continue
+            with connection:
+                connection.sendall(f"{whoami()}\n".encode())
+
+
+def is_well(toolbox: Any) -> bool:
+    """How a server is, by its flag file."""
+    mood = _flag()
+    if mood == "broken":
+        raise ValueError("the check itself is broken")
+    return mood == "good"

@@ -20,7 +20,7 @@ def test_after_so_many_requests(app: str) -> None:
     died: list[WorkerDied] = []
     web = eisenmp.PortGroup("web", ports=[0])
     site = eisenmp.Site(f"{APPS}:{app}")
-    with eisenmp.Mp(site, port_groups=[web], lame_duck=0, requests_max=10) as emp:
+    with eisenmp.Mp(site, port_groups=[web], requests_max=10) as emp:
         emp.on(WorkerRecycled, recycled.append)
         emp.on(WorkerDied, died.append)
         emp.ready(timeout=60)

@@ -48,6 +48,10 @@ DEFAULTS: dict[str, object] = {
     "drain_timeout": 30.0,
     "requests_max": None,
     "age_max": None,
+    "health": None,
+    "health_interval": 5.0,
+    "health_timeout": 2.0,
+    "health_failures_max": 3,
     "restarts_max": 5,
     "name": None,
 }

@@ -88,6 +88,7 @@ class Channel:
         self.on_queue: Callable[[QueueName], None] = lambda name: None
         self.on_stop: Callable[[], None] = lambda: None
         self.on_drain: Callable[[float], None] = lambda seconds: None
+        self.on_check: Callable[[int], None] = lambda number: None
         self._link = link
         self._on_eof = on_eof
         self._reader = FrameReader()
@@ -558,6 +559,8 @@ class Channel:
             self.on_stop()
         elif order == m.ORDER_DRAIN:
             self.on_drain(lease / 1000)
+        elif order == m.ORDER_CHECK:
+            self.on_check(lease)
         elif order == m.ORDER_RECALL:
             self._recalled(queue, self.inbox(queue), count)
             self.flush()

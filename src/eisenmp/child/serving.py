@@ -7,6 +7,7 @@ stop:  what is running ends, then the server returns
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from ..core import messages as m
 from ..core.messages import Message
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..core.site import Serving
     from .channel import Channel
+    from .health import Health
     from .toolbox import ToolBox
 
 
@@ -128,16 +130,31 @@ class Server:
     def _full(self) -> None:
         self._channel.request(m.ORDER_DRAIN, f"requests_max reached with {self.stop.requests}")
 
+    def _health(self, toolbox: ToolBox) -> Health | None:
+        serving = self._serving
+        if not serving.health:
+            return None
+        from .health import Health
+        from .loader import load
+
+        source: Any = serving.check
+        check = partial(load(source), toolbox) if source is not None else bool
+        return Health(serving.health, serving.health_timeout, check, self._channel)
+
     def run(self, toolbox: ToolBox) -> str:
         """Serve until it is told to stop; returns what went wrong, in one line, or nothing."""
         import socket
 
         sockets: list[socket.socket] = []
+        health = self._health(toolbox)
         for descriptor, family in self._serving.sockets:
             listener = socket.socket(family, socket.SOCK_STREAM, fileno=descriptor)
             listener.setblocking(False)  # the process that follows accepts from the same queue
             sockets.append(listener)
         try:
+            if health is not None:
+                sockets += health.open()
+                self._channel.on_check = health.ask
             if not self.says_ready:
                 self.stop.ready()
             self._function(toolbox, sockets, self.stop)

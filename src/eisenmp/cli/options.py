@@ -19,7 +19,18 @@ SETTINGS = Group(
     "Settings", help="Each can also be given as EISENMP_NAME, such as EISENMP_PROCS_MAX=4.", sort_key=9
 )
 OF_SERVERS = frozenset(
-    ("port_groups", "lame_duck", "drain_timeout", "requests_max", "age_max", "restarts_max")
+    (
+        "port_groups",
+        "lame_duck",
+        "drain_timeout",
+        "requests_max",
+        "age_max",
+        "health",
+        "health_interval",
+        "health_timeout",
+        "health_failures_max",
+        "restarts_max",
+    )
 )
 NOT_HERE = OF_SERVERS | frozenset(LATER)
 PLACEHOLDERS = {"int": "N", "float": "SECONDS", "str": "TEXT", "Retries": "N", "Mapping[str, object]": "JSON"}

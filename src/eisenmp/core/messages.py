@@ -42,6 +42,7 @@ LENT = 49  #: an OUTPUT whose body names blocks of the worker's region for resul
 KEPT = (
     50  #: c: 1 the worker still reads these blocks after the end of a cycle, 0 no more; body: offsets, 8 each
 )
+CHECKED = 52  #: a: number of the question; flags: 1 when the server is well, else 0
 ARENA = 51  #: the worker has large results, and asks for a REGION for them
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid
@@ -76,6 +77,7 @@ ORDER_PAUSE = 4
 ORDER_RESUME = 5
 ORDER_RESTART = 6
 ORDER_DRAIN = 7  #: a server accepts no more, and stops after `b` milliseconds
+ORDER_CHECK = 8  #: a server is to say how it is, with CHECKED and the number `b`
 
 # questions in ASK
 ASK_EMPTY = 1

@@ -22,6 +22,9 @@ class Serving(NamedTuple):
     requests_max: int = 0  #: after so many requests it asks to be replaced; 0 for no limit
     server: str = ""
     factory: bool = False
+    health: str = ""  #: 'tcp', a path, or 'function' for `check`; empty where nobody asks
+    health_timeout: float = 2.0
+    check: object = None  #: the Source of a function of the toolbox
 
 
 class Site:

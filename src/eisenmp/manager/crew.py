@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ..core.queues import QueueNames
     from ..core.settings import Settings
     from ..engine.base import Engine, Exit
-    from .fleet import Fleet, ServerSlot
+    from .fleet import Fleet
+    from .server_slot import ServerSlot
 
 TAIL_LINES = 20
 THREAD_VARIABLES = (

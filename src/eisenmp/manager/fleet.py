@@ -10,21 +10,21 @@ from random import uniform
 
 from ..core import messages as m
 from ..core import slots as s
-from ..core.ports import check_groups
-from ..core.rollout import Rollout
 from ..core.site import Serving
-from ..engine.cpus import usable_cores
 from ..errors import SettingsError, SlotFailed
-from ..servers.listening import Listener, adapters
-from ..servers.steering import steer
 from .crew import Slot
+from .health import Health
+from .rollouts import Rollouts
+from .rotation import Rotation
+from .server_slot import ServerSlot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from socket import socket
 
-    from ..core.ports import PortGroup, Seat
+    from ..child.loader import Source
+    from ..core.ports import PortGroup
+    from ..core.rollout import Rollout
     from ..core.settings import Settings
     from ..core.site import Site
     from .cause import Blame
@@ -32,32 +32,6 @@ if TYPE_CHECKING:
 
 JITTER = 0.1  #: part of a limit
 MARGIN = 0.001  #: seconds: timers may come a little early
-
-
-class ServerSlot:
-    """One server slot: its seat, its sockets, and its state machine."""
-
-    def __init__(self, number: int, seat: Seat, sockets: Sequence[socket], policy: s.Policy) -> None:
-        self.number = number  #: in the crew, START_SEQUENCE_NUM of its processes
-        self.seat = seat
-        self.sockets = sockets
-        self.machine = s.SlotMachine(policy)
-        self.processes: dict[int, Slot] = {}
-        self.armed = float("inf")
-        self.restarts = 0
-        self.takes = False
-
-    @property
-    def listens(self) -> tuple[str, ...]:
-        """'127.0.0.1:13000', '[::1]:13000'."""
-        places = [each.getsockname()[:2] for each in self.sockets]
-        return tuple(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in places)
-
-    @property
-    def pid(self) -> int:
-        current = self.machine.current
-        slot = None if current is None else self.processes.get(current.number)
-        return 0 if slot is None else slot.pid
 
 
 class Fleet:
@@ -69,24 +43,23 @@ class Fleet:
         if not getattr(dispatcher.engine, "inherits", False):
             name = type(dispatcher.engine).__name__
             raise SettingsError(f"port_groups needs processes that inherit sockets; {name} has none")
-        self.groups = {group.name: group for group in groups}
+        self.rotation = Rotation(groups)
+        self.rollouts = Rollouts(self)
         self.slots: list[ServerSlot] = []
         self.stopping = False
-        self.rollouts: dict[str, Rollout] = {}
         self.failures: list[str] = []
-        self.tails: dict[int, list[str]] = {}  #: by slot: what the process that ended last wrote last
         self._dispatcher = dispatcher
         self._settings = settings
         self._site = site
-        self._shares: dict[str, tuple[int, float]] = {}
         self._policy = s.Policy(
             restarts_max=settings.restarts_max,
             ready_timeout=settings.ready_timeout,
             drain=settings.lame_duck + settings.drain_timeout,
+            checked=settings.health is not None,
+            failures_max=settings.health_failures_max,
         )
-        known = adapters() if any(group.adapter for group in groups) else {}
-        check_groups(groups, known, usable_cores())
-        self._listeners = {group.name: Listener(group, group.addresses(known)) for group in groups}
+        self.health = Health(dispatcher, settings, self.handle)
+        self._check = _source(settings.health)
         try:
             for group in groups:
                 for _ in range(group.slots):
@@ -98,7 +71,7 @@ class Fleet:
     def _add(self, group: PortGroup) -> ServerSlot:
         index = sum(slot.seat.group == group.name for slot in self.slots)
         seat = group.seat(index)
-        sockets = self._listeners[group.name].open(seat)
+        sockets = self.rotation.open(seat)
         slot = ServerSlot(len(self.slots), seat, sockets, self._policy)
         self.slots.append(slot)
         return slot
@@ -123,7 +96,14 @@ class Fleet:
             requests_max=self._requests_max(),
             server="" if site is None else site.server,
             factory=site is not None and site.factory,
+            health=self._how_healthy(),
+            health_timeout=self._settings.health_timeout,
+            check=self._check,
         )
+
+    def _how_healthy(self) -> str:
+        how = self._settings.health
+        return "" if how is None else str(how) if self._check is None else "function"
 
     def _requests_max(self) -> int:
         most = self._settings.requests_max
@@ -139,8 +119,7 @@ class Fleet:
 
     def close(self) -> None:
         """Nobody listens any more."""
-        for listener in self._listeners.values():
-            listener.close()
+        self.rotation.close()
 
     # what happens
 
@@ -151,7 +130,7 @@ class Fleet:
         for command in server.machine.handle(event, self._dispatcher.clock()):
             self._do(server, command)
         self._arm(server)
-        self._after(server)
+        self.rollouts.look(server)
 
     def _arm(self, server: ServerSlot) -> None:
         due = server.machine.due
@@ -169,6 +148,7 @@ class Fleet:
         """A process accepts connections."""
         if slot.server is not None:
             self.handle(slot.server, s.Ready(slot.process))
+            self.health.begin(slot)
 
     def left(self, slot: Slot) -> None:
         """A server has returned; its process ends."""
@@ -179,6 +159,7 @@ class Fleet:
         server, crew = slot.server, self._dispatcher.crew
         assert server is not None
         server.processes.pop(slot.process, None)
+        self.health.gone(slot)
         slot.left = False
         if crew.is_spare(slot):
             crew.drop_spare(slot)
@@ -192,7 +173,7 @@ class Fleet:
         if unwanted and self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerDied", (slot.number, slot.name, blame.pid, blame.exitcode, cause))
         server.restarts += unwanted
-        self.tails[server.number] = list(slot.tail)
+        server.tail = list(slot.tail)
         self.handle(server, s.Ended(slot.process, cause))
         if slot is crew.slots[server.number]:
             # who was to follow it is the one now
@@ -215,7 +196,7 @@ class Fleet:
         elif isinstance(command, s.Rotate):
             if server.takes != command.takes:
                 server.takes = command.takes
-                self._steer(server.seat.group)
+                self.steer(server.seat.group)
         elif isinstance(command, s.Kept):
             self._kept(server, command.cause)
         elif isinstance(command, s.GaveUp):
@@ -252,7 +233,7 @@ class Fleet:
             # slots that started together need not be replaced together
             self._dispatcher.after(self._settings.age_max * uniform(1 - JITTER, 1), partial(self._old, slot))
         if self._dispatcher.emit is not None:
-            self._dispatcher.emit("SlotServing", (server.number, server.seat.name, slot.pid, server.listens))
+            self._dispatcher.emit("SlotServing", (server.number, server.name, slot.pid, server.listens))
 
     def _tell(self, server: ServerSlot, command: s.Drain | s.Terminate | s.Kill) -> None:
         slot = server.processes.get(command.process)
@@ -269,83 +250,44 @@ class Fleet:
             engine.kill(slot.wid)
 
     def _kept(self, server: ServerSlot, cause: str) -> None:
-        self._dispatcher.collector.warned(
-            f"{server.seat.name} keeps its process; the new one failed: {cause}"
-        )
-        for rollout in self.rollouts.values():
-            rollout.failed(server.number, f"{server.seat.name}: {cause}")
+        self._dispatcher.collector.warned(f"{server.name} keeps its process; the new one failed: {cause}")
+        self.rollouts.broke(server, cause)
 
     def _gave_up(self, server: ServerSlot, cause: str) -> None:
-        text = f"{server.seat.name} was given up after {len(server.machine.restarts)} crashes: {cause}"
+        text = f"{server.name} was given up after {len(server.machine.restarts)} crashes: {cause}"
         self.failures.append(text)
         self._dispatcher.collector.warned(text)
         if self._dispatcher.emit is not None:
-            self._dispatcher.emit("SlotFailed", (server.number, server.seat.name, cause))
+            self._dispatcher.emit("SlotFailed", (server.number, server.name, cause))
 
-    # steering
-
-    def _steer(self, name: str) -> None:
+    def steer(self, group: str) -> None:
         """Have connections to a shared port come to the slots that serve."""
-        group, listener = self.groups[name], self._listeners[name]
-        if not (group.shared and listener.own):
-            return
-        members = [server for server in self.slots if server.seat.group == name]
-        active = [place for place, server in enumerate(members) if server.takes]
-        cores = [next(iter(server.seat.cores), None) for server in members]
-        for place in range(len(listener.addresses)):
-            steer(
-                listener.group_sockets(place),
-                group.steer,
-                active,
-                cores=cores,
-                share=self._shares.get(name),
-            )
+        self.rotation.steer(group, self.members(group))
 
     # what the operator wants
 
     def find(self, slot: int | str) -> ServerSlot:
         """The slot of this number, or name such as 'blue/0'. Raises SettingsError."""
         for server in self.slots:
-            if slot in (server.number, server.seat.name):
+            if slot in (server.number, server.name):
                 return server
-        names = ", ".join(server.seat.name for server in self.slots)
+        names = ", ".join(server.name for server in self.slots)
         raise SettingsError(f"there is no slot {slot!r}; there are {names}")
 
-    def members(self, group: str | None) -> list[ServerSlot]:
-        """The slots of a group, or all that there are. Raises SettingsError."""
-        if group is not None and group not in self.groups:
-            raise SettingsError(f"there is no port group {group!r}; there are {', '.join(self.groups)}")
-        return [server for server in self.slots if group in (None, server.seat.group)]
+    def members(self, group: str) -> list[ServerSlot]:
+        """The slots of a group. Raises SettingsError."""
+        self.rotation.check(group)
+        return [server for server in self.slots if server.seat.group == group]
 
     def reload(self, group: str | None, canary: float | None = None) -> list[Rollout]:
         """Replace the processes one slot after the other; with `canary`, of one slot in each group."""
-        begun = []
-        for name in list(self.groups) if group is None else [group]:
-            members = [each for each in self.members(name) if each.machine.phase != s.STOPPED]
-            running = self.rollouts.get(name)
-            if running is not None and not running.over:
-                raise SettingsError(f"group {name!r} is being reloaded already")
-            if canary is not None:
-                if not (self.groups[name].shared and len(members) > 1 and 0 < canary < 1):
-                    raise SettingsError(
-                        f"canary is a share between 0 and 1 of a shared port with several slots; "
-                        f"group {name!r} cannot give {canary!r}"
-                    )
-                self._shares[name] = (members[-1].seat.place, canary)
-                members = members[-1:]
-            elif name in self._shares:
-                del self._shares[name]
-            self._steer(name)
-            rollout = self.rollouts[name] = Rollout([server.number for server in members])
-            begun.append(rollout)
-            self._advance(rollout)
-        return begun
+        names = list(self.rotation.groups) if group is None else [group]
+        return [self.rollouts.begin(name, canary) for name in names]
 
     def reload_all(self) -> None:
         """Reload what is not being reloaded; from the loop, which must not see an error."""
-        for name in self.groups:
-            running = self.rollouts.get(name)
-            if not self.stopping and (running is None or running.over):
+        for name in self.rotation.groups:
+            if not (self.stopping or self.rollouts.running(name)):
                 self.reload(name)
 
     def replace(self, slot: Slot, reason: str) -> None:
@@ -363,22 +305,6 @@ class Fleet:
         if slot.alive:
             self.replace(slot, f"age_max = {self._settings.age_max:g} s reached")
 
-    def _advance(self, rollout: Rollout) -> None:
-        number = rollout.next()
-        if number is not None:
-            self.handle(self.slots[number], s.Replace("reload"))
-
-    def _after(self, server: ServerSlot) -> None:
-        """A slot has changed: is the next one due?"""
-        machine = server.machine
-        for rollout in list(self.rollouts.values()):
-            if machine.phase == s.FAILED and rollout.failed(
-                server.number, f"{server.seat.name}: {machine.cause}"
-            ):
-                continue
-            if machine.settled and rollout.served(server.number):
-                self._advance(rollout)
-
     def drain(self, slot: int | str) -> ServerSlot:
         """Let the slot end its requests, and have no process in it any more."""
         server = self.find(slot)
@@ -388,11 +314,10 @@ class Fleet:
 
     def scale(self, group: str, count: int) -> list[ServerSlot]:
         """Have so many slots in the group that are not stopped; returns those that change."""
-        self.members(group)
-        self.groups[group].check_slots(count)
         members = self.members(group)
+        self.rotation.groups[group].check_slots(count)
         while len(members) < count:
-            server = self._add(self.groups[group])
+            server = self._add(self.rotation.groups[group])
             self._dispatcher.crew.add_slot().server = server
             members.append(server)
         changed = []
@@ -405,7 +330,7 @@ class Fleet:
             elif place >= count and not stopped:
                 self.drain(server.number)
                 changed.append(server)
-        self._steer(group)
+        self.steer(group)
         return changed
 
     # waiting
@@ -421,4 +346,13 @@ class Fleet:
         if failed:
             first = failed[0]
             more = f" (and {len(failed) - 1} more slots)" if len(failed) > 1 else ""
-            raise SlotFailed(f"{first.seat.name} was given up: {first.machine.cause}{more}")
+            raise SlotFailed(f"{first.name} was given up: {first.machine.cause}{more}")
+
+
+def _source(health: object) -> Source | None:
+    """Where the function comes from that checks a server; None where the server itself is asked."""
+    if health is None or (isinstance(health, str) and ":" not in health):
+        return None
+    from .source import resolve
+
+    return resolve(health)  # type: ignore[arg-type]

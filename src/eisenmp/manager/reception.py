@@ -43,6 +43,7 @@ class Reception:
             m.FAILED_START: self._on_failed_start,
             m.REQUEST: self._on_request,
             m.PROGRESS: self._on_progress,
+            m.CHECKED: self._on_checked,
             m.ARENA: lambda wid, message: None,
         }
         if dispatcher.lender is not None:
@@ -234,6 +235,11 @@ class Reception:
         self._dispatcher.enforcer.progressed(wid, message.b)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("RowsDone", (self._dispatcher.slot_number(wid), message.b))
+
+    def _on_checked(self, wid: int, message: Message) -> None:
+        slot, fleet = self._dispatcher.crew.find(wid), self._supervisor.fleet
+        if slot is not None and fleet is not None:
+            fleet.health.answered(slot, message.a, bool(message.flags))
 
 
 def _leases(body: bytes) -> list[int]:

@@ -91,7 +91,7 @@ class ServerHost:
             raise dispatcher.error
         if not done:
             late = [server for server in fleet.slots if not fleet.ready([server])]
-            causes = "; ".join(f"{each.seat.name} is {each.machine.phase}{_why(each)}" for each in late)
+            causes = "; ".join(f"{each.name} is {each.machine.phase}{_why(each)}" for each in late)
             raise TimeoutError(f"not ready within {timeout:g} s: {causes}")
         fleet.check_failed()
 
@@ -102,7 +102,7 @@ class ServerHost:
             return [
                 SlotInfo(
                     server.number,
-                    server.seat.name,
+                    server.name,
                     server.seat.group,
                     server.machine.phase,
                     server.pid,
@@ -130,14 +130,14 @@ class ServerHost:
         for rollout in rollouts:
             if rollout.cause:
                 raise SlotFailed(f"the reload was broken off: {rollout.cause}")
-        return [fleet.slots[number].seat.name for rollout in rollouts for number in rollout.done]
+        return [fleet.slots[number].name for rollout in rollouts for number in rollout.done]
 
     def last_lines(self, slot: int | str) -> list[str]:
         """What the process of a slot wrote last; where none is in it, what the last one wrote."""
         fleet = self.fleet
         with self.dispatcher.lock:
-            place = self._crew.slots[fleet.find(slot).number]
-            return list(place.tail) or fleet.tails.get(place.number, [])
+            server = fleet.find(slot)
+            return list(self._crew.slots[server.number].tail) or server.tail
 
     def reload_soon(self) -> bool:
         """Have all servers reloaded; False where there are none. From any thread or handler."""

@@ -48,7 +48,10 @@ async def _serve(app: web.Application, sockets: list[socket], stop: Stop) -> Non
         await changed.wait()
         for site in runner.sites:
             await site.stop()
-        while not stop.is_set() and runner.server is not None and runner.server.connections:
+        while True:
+            # also what was accepted at the last moment is a connection after some rounds of the loop
             await asyncio.sleep(LOOK)
+            if stop.is_set() or runner.server is None or not runner.server.connections:
+                break
     finally:
         await runner.cleanup()

@@ -49,8 +49,11 @@ async def _serve(server: Any, sockets: list[socket], stop: Stop) -> None:
     await changed.wait()
     for listener in server.servers:
         listener.close()
-    while not stop.is_set() and server.server_state.connections:
+    while True:
+        # also what was accepted at the last moment is a connection after some rounds of the loop
         await asyncio.sleep(LOOK)
+        if stop.is_set() or not server.server_state.connections:
+            break
     server.should_exit = True
     await ticks
     await server.shutdown(sockets=sockets)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def serve(handler: Any, toolbox: ToolBox, sockets: list[socket], stop: Stop) -> None:
     """Serve until `stop` is set."""
     open_ones = Connections()
-    servers = [_Server(each, _closing(handler, stop, open_ones)) for each in sockets]
+    servers = [_Server(each, _closing(handler, stop, open_ones), open_ones) for each in sockets]
     wakes, waker = socketpair()
     with selectors.DefaultSelector() as selector, wakes, waker:
         for server in servers:
@@ -45,12 +45,24 @@ def _wake(waker: socket) -> None:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, listener: socket, handler: Any) -> None:
+    def __init__(self, listener: socket, handler: Any, open_ones: Connections) -> None:
+        self._open_ones = open_ones
         super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
         host, port = listener.getsockname()[:2]
         self.server_name, self.server_port = host, port
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # before its thread runs: whoever drains must not overlook it
+        self._open_ones.opened(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        try:
+            super().shutdown_request(request)
+        finally:
+            self._open_ones.closed(request)
 
 
 class Connections:
@@ -102,15 +114,8 @@ def _closing(handler: Any, stop: Stop, open_ones: Connections) -> Any:
     """The handler; while the slot drains, its answers end their connections."""
 
     class Handler(handler):  # type: ignore[misc]
-        def setup(self) -> None:
-            open_ones.opened(self.request)
-            super().setup()
-
-        def finish(self) -> None:
-            try:
-                super().finish()
-            finally:
-                open_ones.closed(self.request)
+        # head and body go out one after the other: the client would confirm the first only after 40 ms
+        disable_nagle_algorithm = True
 
         def parse_request(self) -> bool:
             open_ones.begun(self.request, True)
