@@ -7,12 +7,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .child.contracts import server as server
     from .child.contracts import worker as worker
     from .child.toolbox import ToolBox as ToolBox
     from .core.chunk import Chunk as Chunk
+    from .core.ports import PortGroup as PortGroup
     from .core.results import Failure as Failure
     from .core.results import Result as Result
     from .core.settings import Settings as Settings
+    from .core.site import Site as Site
     from .core.ticket import Ticket as Ticket
     from .engine.cpus import usable_cpus as usable_cpus
     from .errors import ChunkTimeout as ChunkTimeout
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from .errors import QueueUnknown as QueueUnknown
     from .errors import RemoteTraceback as RemoteTraceback
     from .errors import SettingsError as SettingsError
+    from .errors import SlotFailed as SlotFailed
     from .errors import Stopped as Stopped
     from .errors import TableError as TableError
     from .errors import TableKeyInvalid as TableKeyInvalid
@@ -52,6 +56,7 @@ _WHERE = {
     "FeedError": "errors",
     "LoadError": "errors",
     "Mp": "manager.mp",
+    "PortGroup": "core.ports",
     "PortInUse": "errors",
     "Queue": "manager.queue",
     "QueueExists": "errors",
@@ -62,6 +67,8 @@ _WHERE = {
     "Settings": "core.settings",
     "SettingsError": "errors",
     "SharedTable": "tables.table",
+    "Site": "core.site",
+    "SlotFailed": "errors",
     "Stopped": "errors",
     "TableError": "errors",
     "TableKeyInvalid": "errors",
@@ -75,6 +82,7 @@ _WHERE = {
     "imap_unordered": "manager.mapping",
     "lines": "manager.textfile",
     "replicate": "manager.replicate",
+    "server": "child.contracts",
     "usable_cpus": "engine.cpus",
     "worker": "child.contracts",
 }

@@ -83,6 +83,10 @@ class PortInUse(EisenmpError, OSError):
     """Somebody else listens on a port of a group."""
 
 
+class SlotFailed(EisenmpError):
+    """A server slot was given up: its process ended too often, or the one that was to follow never served."""
+
+
 class TableError(EisenmpError, ValueError):
     """The file of a SharedTable is damaged, gone, of another version, or cannot be written."""
 

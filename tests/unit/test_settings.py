@@ -44,6 +44,17 @@ DEFAULTS: dict[str, object] = {
     "threads_max": None,
     "pin": "none",
     "port_groups": (),
+    "lame_duck": 1.0,
+    "drain_timeout": 30.0,
+    "requests_max": None,
+    "age_max": None,
+    "health": None,
+    "health_interval": 5.0,
+    "health_timeout": 2.0,
+    "health_failures_max": 3,
+    "spare": 0,
+    "restarts_max": 5,
+    "log_format": "text",
     "name": None,
 }
 

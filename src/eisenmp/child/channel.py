@@ -82,6 +82,8 @@ class Channel:
         self.paused = False
         self.ended = False  #: the manager is gone
         self.leaving = False  #: the worker is not called again; only its threads may take something
+        self.posting = b""  #: the slot that a spare is to take
+        self.sockets: list[int] = []  #: descriptors that came for it
         self.cancelled: set[int] = set()
         self.chunks_max = 0  #: how many chunks the worker may have; 0 for no limit
         self.chunks = 0  #: that were taken in cycles that have ended; counted where there is a limit
@@ -89,6 +91,9 @@ class Channel:
         self.tools = Tools() if tools is None else tools
         self.stocks = Stocks(self)
         self.on_queue: Callable[[QueueName], None] = lambda name: None
+        self.on_stop: Callable[[], None] = lambda: None
+        self.on_drain: Callable[[float], None] = lambda seconds: None
+        self.on_check: Callable[[int], None] = lambda number: None
         self._link = link
         self._on_eof = on_eof
         self._reader = FrameReader()
@@ -562,6 +567,10 @@ class Channel:
             self._ordered(a, b, c, queue)
         elif kind == m.REGION:
             self._region(a, b, c)
+        elif kind == m.SOCKET:
+            self.sockets.append(self._link.descriptor())
+        elif kind == m.POST:
+            self.posting = body
 
     def _region(self, number: int, size: int, use: int) -> None:
         if self._loans is None:
@@ -578,6 +587,11 @@ class Channel:
     def _ordered(self, order: int, lease: int, count: int, queue: int) -> None:
         if order == m.ORDER_STOP:
             self.stopping = True
+            self.on_stop()
+        elif order == m.ORDER_DRAIN:
+            self.on_drain(lease / 1000)
+        elif order == m.ORDER_CHECK:
+            self.on_check(lease)
         elif order == m.ORDER_RECALL:
             self._recalled(queue, self.inbox(queue), count)
             self.flush()

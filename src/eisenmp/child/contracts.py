@@ -91,6 +91,39 @@ class RowWorker(ChunkWorker):
         return True
 
 
+class ServerWorker:
+    """`@eisenmp.server`: called once in each process of a port group, until it returns.
+
+    Calling it with (toolbox, sockets, stop) calls the function itself, as in a test.
+    """
+
+    arguments: tuple[str, ...] = ("toolbox", "sockets", "stop")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.__wrapped__ = function
+        self.__doc__ = function.__doc__
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__module__ = function.__module__
+
+    def __call__(self, toolbox: Any, sockets: Any, stop: Any) -> Any:
+        return self.__wrapped__(toolbox, sockets, stop)
+
+    def __repr__(self) -> str:
+        return f"<eisenmp.server {self.__module__}.{self.__qualname__}>"
+
+
+def server(function: Callable[[Any, Any, Any], Any]) -> ServerWorker:
+    """Make a server of a function of (toolbox, sockets, stop), for the port groups of a manager.
+
+    `sockets` listen already, one for each port and address of the slot; `stop` is a `child.serving.Stop`:
+    the function returns when `stop.is_set()`.
+    """
+    if not callable(function):
+        raise TypeError(f"@eisenmp.server decorates a function of (toolbox, sockets, stop), not {function!r}")
+    return ServerWorker(function)
+
+
 def worker(function: Callable[[Any, Any], Any]) -> ChunkWorker:
     """Make a chunk worker of a function of (toolbox, rows): what it returns is the result of the chunk."""
     if not callable(function):

@@ -9,7 +9,7 @@ from ..core.record import NamedTuple
 from ..errors import LoadError, Stopped
 from ..wire.pickles import dumps, loads
 from .channel import Channel
-from .contracts import CHUNK, ROW, ChunkWorker, RowWorker
+from .contracts import CHUNK, ROW, ChunkWorker, RowWorker, ServerWorker
 from .loader import Source, check_signature, load
 from .toolbox import ToolBox
 from .tools import Tools
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from ..core.site import Serving
     from ..wire.link import Link
+    from .serving import Server
     from .spec import Spec
     from .stream import LineStream
 
@@ -47,6 +49,8 @@ class Host:
         self._spec = spec
         self._register = register
         self._warmth = warmth
+        self._server: Server | None = None
+        self.on_name: Callable[[str], None] = lambda name: None  #: the process is called so from now on
         tools = Tools(spec.tools) if warmth is None else warmth.tools
         self.channel = Channel(link, spec.queues, on_eof=on_eof, tools=tools)
         self.channel.reports_rows = spec.reports_rows
@@ -63,6 +67,8 @@ class Host:
             channel.post(Message(m.FAILED_START, body=dumps(start_failure(error))))
             channel.flush()
             return False
+        if self._server is not None:
+            return self._serve(self._server, toolbox)
         channel.post(Message(m.UP, a=toolbox.WORKER_PID, flags=_is_chunk_worker(cycle)))
         channel.flush()
         finished = self._loop(toolbox, cycle)
@@ -72,6 +78,19 @@ class Host:
         full = channel.is_full and not finished
         why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if full else 0
         channel.post(Message(m.LEFT, a=why))
+        channel.flush()
+        return True
+
+    def _serve(self, server: Server, toolbox: ToolBox) -> bool:
+        """Run the server; however it ended, it is not called again."""
+        channel = self.channel
+        wrong = server.run(toolbox)
+        channel.leaving = True
+        channel.end_cycle()
+        if wrong:
+            channel.post(Message(m.RAISED, body=dumps(((), None, wrong, ""))))
+        channel.give_back()
+        channel.post(Message(m.LEFT, a=0 if wrong else m.LEFT_BY_ORDER))
         channel.flush()
         return True
 
@@ -92,8 +111,20 @@ class Host:
         worker, mates = loaded[0], loaded[1:]
         if spec.contract == ROW:
             worker = RowWorker(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker)
-        arguments = worker.arguments if isinstance(worker, ChunkWorker) else ("toolbox",)
-        check_signature(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker, arguments)
+        if spec.serving is not None:
+            from .serving import Server
+
+            function = serve_function(worker, spec.serving)
+            if spec.serving.place < 0:
+                from .standby import stand_by
+
+                spec = stand_by(spec, channel)
+                self.on_name(spec.name)
+            assert spec.serving is not None
+            self._server = Server(function, spec.serving, channel)
+        else:
+            arguments = worker.arguments if isinstance(worker, ChunkWorker) else ("toolbox",)
+            check_signature(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker, arguments)
         for mate in mates:
             check_signature(mate, ("toolbox",), role="mate")
         toolbox = ToolBox(spec, channel, loads(spec.variables))
@@ -128,6 +159,19 @@ class Host:
             if not busy:
                 return True
         return False
+
+
+def serve_function(worker: Any, serving: Serving) -> Callable[..., Any]:
+    """The function of (toolbox, sockets, stop) that serves what was loaded."""
+    if not serving.server:
+        function: Callable[..., Any] = worker.__wrapped__ if isinstance(worker, ServerWorker) else worker
+        check_signature(function, ServerWorker.arguments, role="server")
+        return function
+    # an upper layer, by name; it imports what its server needs
+    from importlib import import_module
+
+    adapt: Callable[..., Callable[..., Any]] = import_module("eisenmp.servers.adapters").adapt
+    return adapt(worker, serving.server, serving.factory)
 
 
 def _is_chunk_worker(cycle: Any) -> int:

@@ -7,6 +7,7 @@ from ..core.record import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.queues import QueueName
+    from ..core.site import Serving
     from .loader import Source
 
 
@@ -40,3 +41,4 @@ class Spec(NamedTuple):
     argv: tuple[str, ...] = ()  #: of the manager: a worker module may read it like the program itself
     chunks_max: int = 0  #: after so many chunks the worker leaves; 0 for no limit
     reports_rows: bool = False  #: a function of one row says after each that it is done
+    serving: Serving | None = None  #: the worker is a server, on these sockets

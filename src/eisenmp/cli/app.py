@@ -13,7 +13,16 @@ from . import invocation
 from .exitcodes import FAILED, USAGE, table
 from .failure import report, reportable, say
 
-COMMANDS = ("run", "resume", "replay", "dlq", "cpus", "doctor", "sim", "examples")
+#: where each stands
+COMMANDS = {
+    **{
+        name: f"{name}:{name}"
+        for name in ("run", "serve", "resume", "replay", "dlq", "cpus", "doctor", "sim")
+    },
+    **{name: f"control:{name}" for name in ("ps", "reload", "drain", "scale", "logs", "stop")},
+    "map": "control:show_map",
+    "examples": "examples:examples",
+}
 OPTIONS = {"examples": {"usage": "Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]"}}
 
 
@@ -27,8 +36,8 @@ def all_commands(called: str = "") -> App:
         help_format="markdown",
         version_format="plaintext",
     )
-    for command in COMMANDS:
-        app.command(f"eisenmp.cli.{command}:{command}", **OPTIONS.get(command, {}))
+    for command, place in COMMANDS.items():
+        app.command(f"eisenmp.cli.{place}", name=command, **OPTIONS.get(command, {}))
     if called not in COMMANDS:
         for command in COMMANDS:
             app[command]  # what the list of commands says of each stands in its module

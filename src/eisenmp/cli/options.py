@@ -18,7 +18,22 @@ if TYPE_CHECKING:
 SETTINGS = Group(
     "Settings", help="Each can also be given as EISENMP_NAME, such as EISENMP_PROCS_MAX=4.", sort_key=9
 )
-NOT_HERE = frozenset(LATER)
+OF_SERVERS = frozenset(
+    (
+        "port_groups",
+        "lame_duck",
+        "drain_timeout",
+        "requests_max",
+        "age_max",
+        "health",
+        "health_interval",
+        "health_timeout",
+        "health_failures_max",
+        "restarts_max",
+        "spare",
+    )
+)
+NOT_HERE = OF_SERVERS | frozenset(LATER)
 PLACEHOLDERS = {"int": "N", "float": "SECONDS", "str": "TEXT", "Retries": "N", "Mapping[str, object]": "JSON"}
 
 
@@ -27,10 +42,11 @@ def spelling(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def with_settings(command: Callable[..., int]) -> Callable[..., int]:
+def with_settings(command: Callable[..., int], *, servers: bool = False) -> Callable[..., int]:
     """Let the command's `**settings` be one keyword-only option for each setting.
 
-    A flag arrives as a bool, everything else as its text, None where it was not given.
+    A flag arrives as a bool, everything else as its text, None where it was not given. `servers`: those of
+    servers too.
     """
     signature = inspect.signature(command)
     own = [
@@ -39,14 +55,14 @@ def with_settings(command: Callable[..., int]) -> Callable[..., int]:
         if parameter.kind is not parameter.VAR_KEYWORD
     ]
     # cyclopts, like the help of Python, goes by this.
-    vars(command)["__signature__"] = signature.replace(parameters=[*own, *_parameters()])
+    vars(command)["__signature__"] = signature.replace(parameters=[*own, *_parameters(servers)])
     return command
 
 
-def _parameters() -> list[inspect.Parameter]:
+def _parameters(servers: bool) -> list[inspect.Parameter]:
     parameters = []
     for name, kind, default, documentation in Settings.fields():
-        if name in NOT_HERE:
+        if name in NOT_HERE and not (servers and name in OF_SERVERS and name != "port_groups"):
             continue
         flag = kind == "bool"
         shown = Parameter(

@@ -6,7 +6,7 @@ from ..errors import SettingsError
 from .settings import FIELDS, Settings
 
 LATER = (
-    "dashboard", "port_groups",
+    "dashboard",
 )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
 CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
 CHUNKS = 13  #: as CHUNK, for consecutive leases and tickets from `a` and `b` on; body: pickled list of bodies
 
+POST = 11  #: body: pickled `core.site.Posting`: a spare takes that slot
+SOCKET = 12  #: carries a descriptor, of a socket of the POST that follows
 REGION = 10  #: a: number, b: size, c: what for; carries a descriptor; without a size: it is dropped
 
 STOCK = 12  #: a: feed; body: pickled source that the worker reads by itself; empty when the feed is over
@@ -44,6 +46,8 @@ LENT = 49  #: an OUTPUT whose body names blocks of the worker's region for resul
 KEPT = (
     50  #: c: 1 the worker still reads these blocks after the end of a cycle, 0 no more; body: offsets, 8 each
 )
+CHECKED = 52  #: a: number of the question; flags: 1 when the server is well, else 0
+LOADED = 53  #: a spare could take a slot
 ARENA = 51  #: the worker has large results, and asks for a REGION for them
 
 MARKS = 52  #: a: feed, b: number of the first; body: marks of rows of its source, 4 bytes each
@@ -80,6 +84,8 @@ ORDER_CANCEL = 3  #: the chunk under lease `b` is not wanted any more
 ORDER_PAUSE = 4
 ORDER_RESUME = 5
 ORDER_RESTART = 6
+ORDER_DRAIN = 7  #: a server accepts no more, and stops after `b` milliseconds
+ORDER_CHECK = 8  #: a server is to say how it is, with CHECKED and the number `b`
 
 # questions in ASK
 ASK_EMPTY = 1

@@ -153,6 +153,19 @@ def _take_variables(value: object) -> dict[str, object]:
     return dict(value.items())
 
 
+def _take_health(value: object) -> object:
+    # 'tcp', the path of a page, or a function that says it
+    if callable(value):
+        return value
+    text = _take_text(value)
+    if text.lower() == "tcp":
+        return "tcp"
+    # the path of a file begins like the path of a page
+    if ":" in text or (text.startswith("/") and " " not in text):
+        return text
+    raise ValueError
+
+
 def _take_groups(value: object) -> tuple[object, ...]:
     if isinstance(value, (list, tuple)) and all(hasattr(group, "ports") for group in value):
         return tuple(value)
@@ -201,6 +214,8 @@ _BYTES = Kind("a number of bytes of at least 1 MiB, such as 536870912 or '512M',
 _SHARED = Kind("a number of bytes of at least 1 MiB, such as '2G', 0 for none,", _take_bytes_or_none)
 _PIN = Kind("'none', 'core' or a list of core numbers", _take_pin, words=("none", "core"))
 _GROUPS = Kind("a list of PortGroup", _take_groups)
+_LOG = _choice("text", "json")
+_HEALTH = Kind("'tcp', a path such as '/healthz', a function, or 'file.py:name' of one,", _take_health, str)
 _NAME = Kind("a name without slashes", _take_name, str)
 
 
@@ -235,6 +250,19 @@ class Settings:
     threads_max: int | None = _setting(None, _whole(1), "BLAS, OpenMP threads of a worker; None: its share")
     pin: str | tuple[int, ...] = _setting("none", _PIN, "core, or numbers such as 0,2 or 0-3: one each")
     port_groups: tuple[object, ...] = _setting((), _GROUPS, "ports, cores and addresses of the servers")
+    lame_duck: float = _setting(
+        1.0, _seconds(zero=True), "seconds that a server that leaves ends connections"
+    )
+    drain_timeout: float = _setting(30.0, _seconds(), "seconds that its requests may take after that")
+    requests_max: int | None = _setting(None, _whole(1), "requests after which a server is replaced")
+    age_max: float | None = _setting(None, _seconds(), "seconds after which a server is replaced")
+    health: object = _setting(None, _HEALTH, "check of a server: tcp, a path, or file.py:name of a function")
+    health_interval: float = _setting(5.0, _seconds(), "seconds between two checks of a server")
+    health_timeout: float = _setting(2.0, _seconds(), "seconds that a check may take")
+    health_failures_max: int = _setting(3, _whole(1), "failures in a row that make a server unhealthy")
+    spare: int = _setting(0, _whole(0), "processes of each port group that wait to replace a dead one")
+    restarts_max: int = _setting(5, _COUNT, "crashes of a server slot in a minute before it is given up")
+    log_format: str = _setting("text", _LOG, "what workers print: lines under their name, or JSON objects")
     name: str | None = _setting(None, _NAME, "what `eisenmp ps` calls the manager")
 
     def __init__(self, **values: object) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..core.queues import QueueNames
     from ..core.settings import Settings
     from ..engine.base import Engine, Exit
+    from .fleet import Fleet
+    from .server_slot import ServerSlot
 
 TAIL_LINES = 20
 THREAD_VARIABLES = (
@@ -56,6 +58,10 @@ class Slot:
         self.chunks = 0  #: that were sent to the process
         self.restart_reason = ""
         self.start_failures = 0
+        self.server: ServerSlot | None = None  #: the worker is a server: another machine decides
+        self.group = ""  #: of a spare
+        self.process = 0  #: which of its processes this is
+        self.wrong = ""  #: how a server has said that it failed
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.dump = Stack()  #: what the process wrote of its stacks, apart from the tail
 
@@ -85,6 +91,7 @@ class Crew:
         self.contract = ""
         self.descriptors: tuple[int, ...] = ()
         self.forked = False  #: processes are copies of one that has loaded the sources and the tools
+        self.fleet: Fleet | None = None
         self._engine = engine
         self.on_spawn: Callable[[int], None] = lambda wid: None  #: its process was asked for
         self._manager = manager
@@ -93,6 +100,7 @@ class Crew:
         self._by_wid: dict[int, Slot] = {}
         self._heirs: dict[int, Slot] = {}  # by slot: the process that will follow the one that is there
         self._leavers: set[Slot] = set()  # that have no place in the crew any more and are not gone yet
+        self.reserves: set[Slot] = set()  #: processes that wait for a slot
         self._wids = count(1)
         self._environment: dict[str, str] | None = None
         self._warm: tuple[tuple[Source, ...], bytes] | None = None
@@ -108,7 +116,7 @@ class Crew:
 
     def everyone(self) -> list[Slot]:
         """The slots, and those who are to take one or have handed it over."""
-        return [*self.slots, *self._heirs.values(), *self._leavers]
+        return [*self.slots, *self._heirs.values(), *self._leavers, *self.reserves]
 
     def alive(self) -> Iterator[Slot]:
         return (slot for slot in self.everyone() if slot.alive)
@@ -134,7 +142,7 @@ class Crew:
 
     def is_spare(self, slot: Slot) -> bool:
         """Whether it is an heir, or was one in vain, or has handed over its place."""
-        return self.is_heir(slot) or slot in self._leavers
+        return self.is_heir(slot) or slot in self._leavers or slot in self.reserves
 
     def drop_spare(self, slot: Slot) -> None:
         if self.is_heir(slot):
@@ -156,6 +164,28 @@ class Crew:
     def heir_is_ready(self, slot: Slot) -> bool:
         heir = self._heirs.get(slot.number)
         return heir is not None and heir.ready
+
+    def add_reserve(self, name: str, group: str) -> Slot:
+        """Room for a process that waits for a slot."""
+        reserve = Slot(-1, self.slots[0])
+        reserve.name, reserve.group = name, group
+        self.reserves.add(reserve)
+        return reserve
+
+    def place_reserve(self, reserve: Slot, number: int) -> None:
+        """It is in the slot from now on, under the slot's names."""
+        before = self.slots[number]
+        reserve.number, reserve.name, reserve.worker_id = number, before.name, before.worker_id
+        self.reserves.discard(reserve)
+        self.slots[number] = reserve
+
+    def dismiss_reserve(self, reserve: Slot) -> None:
+        reserve.retired = True
+        self.order_stop(reserve)
+
+    def forget_reserve(self, reserve: Slot) -> None:
+        reserve.retired = True
+        self.reserves.discard(reserve)
 
     def queue_name(self, index: int) -> str:
         return self._names[index].name
@@ -183,6 +213,11 @@ class Crew:
         slot.restart_reason = ""
         slot.dump = Stack()
         cores = cores_of(self.settings.pin, slot.number)
+        serving, descriptors = None, self.descriptors
+        if self.fleet is not None:
+            serving, seat_cores = self.fleet.launched(slot)
+            cores = seat_cores or cores
+            descriptors = (*descriptors, *(descriptor for descriptor, _ in serving.sockets))
         spec = Spec(
             manager=self._manager,
             wid=slot.wid,
@@ -199,13 +234,14 @@ class Crew:
             argv=tuple(sys.argv),
             chunks_max=self.settings.chunks_max or 0,
             reports_rows=self.settings.timeout_row is not None,
+            serving=serving,
         )
         launch = Launch(
             spec=dumps(spec, "the settings of the worker"),
             name=slot.name,
             environment=self._environment_of(procs),
             cores=cores,
-            descriptors=self.descriptors,
+            descriptors=descriptors,
         )
         if self.forked:
             launch = launch._replace(warm=self._warm_of(sys_path), tools=tuple(self.tools))

@@ -121,5 +121,24 @@ class Draining(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SlotServing(Event):
+    """A process of a server slot has taken its place: new connections are its own."""
+
+    slot: int
+    name: str
+    pid: int
+    listens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFailed(Event):
+    """A server slot was given up."""
+
+    slot: int
+    name: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class ManagerStopped(Event):
     """No process of the manager runs any more."""

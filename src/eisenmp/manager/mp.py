@@ -27,6 +27,7 @@ from .legacy import Boxes
 from .parts import Parts
 from .policy import apply_policy
 from .queue import Queue
+from .serving import ServerHost
 from .signals import catches, is_main, signals
 from .subscribers import Subscribers
 from .toolset import Toolset
@@ -49,7 +50,7 @@ LEAVE_GRACE = 1.0  #: seconds for idle workers to leave by themselves after an i
 _manager_numbers = count(1)
 
 
-class Mp(Door):
+class Mp(Door, ServerHost):
     """A manager of worker processes.
 
     `worker_modules`: the worker first ('file.py:name', 'pkg.mod:name', a function, `Remote(…)`, or a dict of
@@ -159,8 +160,10 @@ class Mp(Door):
             self._door_started(attributes)
         self._open()
         try:
+            self._open_fleet()
             self._open_ledger()
             self._start_crew()
+            self._open_control()
         except BaseException:
             self.stop(grace=0.0)
             raise
@@ -184,10 +187,18 @@ class Mp(Door):
         from .source import resolve_all, share_main
 
         self._crew.contract = self.contract
-        self._crew.sources = resolve_all(self._modules)
+        self._crew.sources = resolve_all(map(self._without_site, self._modules))
         share_main(self._crew.sources)
         self._crew.variables, self._crew.descriptors = pack_variables(self._variables, self.engine)
         self._crew.tools = list(self._tools)
+
+    def _without_site(self, module: Any) -> Any:
+        from ..core.site import Site
+
+        if not isinstance(module, Site):
+            return module
+        self._site = module
+        return module.app
 
     def _open_ledger(self) -> None:
         told, self._told = self._told, []
@@ -235,7 +246,9 @@ class Mp(Door):
         if self._listed:
             self._announce(procs)
         with dispatcher.lock:
-            if crew.sources:
+            if self._fleet is not None:
+                self._fleet.start()
+            elif crew.sources:
                 for _ in range(procs):
                     crew.add_slot()
                 for slot in crew.slots:
@@ -276,7 +289,8 @@ class Mp(Door):
             self._wait_for_feeds(None)
             self._say_goodbye()
             self._stop_servers()
-            self._wait_for_workers()
+            if self._fleet is None:
+                self._wait_for_workers()
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
@@ -341,6 +355,7 @@ class Mp(Door):
         self._tools.clear()
         self.engine.close(0.0)
         self._crew.close()
+        self._close_fleet()
         queue_names.unregister_resolver(self.uid)
         lifetime.unregister(self)
         signals.leave(self)
@@ -431,7 +446,9 @@ class Mp(Door):
                 lambda: dispatcher.stopping or (dispatcher.drain is not None and dispatcher.drain.settled)
             )
             idle = all(slot.is_chunk_worker for slot in self._crew.alive())
-            self.stop(grace=min(LEAVE_GRACE, self.settings.grace) if idle else 0.0)
+            grace = min(LEAVE_GRACE, self.settings.grace) if idle else 0.0
+            # requests that run may end; who does not want to wait presses Ctrl-C again
+            self.stop(grace=grace if self._fleet is None else self.settings.grace)
 
     # waiting
 
@@ -458,6 +475,8 @@ class Mp(Door):
         """Leaving `with`: what does not wait for chunks is stopped too."""
         with self.dispatcher.lock:
             self.dispatcher.ends_servers = True
+            if self._fleet is not None:
+                self._fleet.stop()
             for slot in self._crew.everyone():
                 self._crew.order_stop(slot)
 
@@ -484,6 +503,8 @@ class Mp(Door):
             raise dispatcher.error
         for feed in list(dispatcher.unseen.values()):
             feed.raise_error()
+        if self._fleet is not None:
+            self._fleet.check_failed()
 
     # feeding
 
@@ -656,6 +677,10 @@ class Mp(Door):
         self._subscribers.add(event_type, call)
         if self._started:
             self.dispatcher.emit = self._subscribers.emit
+
+    def off(self, event_type: type[Any], call: Callable[[Any], None]) -> None:
+        """Do not call it for these events any more."""
+        self._subscribers.remove(event_type, call)
 
     def resize(self, procs_max: int) -> None:
         """Have `procs_max` workers: new ones start, surplus ones leave after their running cycle."""

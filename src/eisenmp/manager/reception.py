@@ -43,6 +43,8 @@ class Reception:
             m.FAILED_START: self._on_failed_start,
             m.REQUEST: self._on_request,
             m.PROGRESS: self._on_progress,
+            m.CHECKED: self._on_checked,
+            m.LOADED: self._on_loaded,
             m.ARENA: lambda wid, message: None,
             m.MARKS: dispatcher.stocks.on_marks,
             m.SOURCE_END: dispatcher.stocks.on_end,
@@ -79,6 +81,8 @@ class Reception:
             self._dispatcher.crew.order_stop(slot)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("WorkerReady", (slot.number, slot.name, slot.pid))
+        if self._supervisor.fleet is not None:
+            self._supervisor.fleet.up(slot)
 
     def _on_want(self, wid: int, message: Message) -> None:
         self._dispatcher.execute(self._dispatcher.ledger.wanted(wid, message.queue, message.b))
@@ -101,7 +105,9 @@ class Reception:
         slot = self._dispatcher.crew.find(wid)
         tail = "\n".join(slot.tail) if slot is not None else ""
         blame = Blame("raised", text, error, traceback_text, tail)
-        if leases:
+        if slot is not None and slot.server is not None:
+            slot.wrong = text
+        elif leases:
             self._dispatcher.execute(self._dispatcher.ledger.raised(wid, leases, blame))
         else:
             # it raised before it took anything: there is no ticket to blame, and it will not be called again
@@ -172,10 +178,11 @@ class Reception:
         slot.tail.extend(said)
         if slot.dumps_quietly and len(said) < len(lines):
             text = "".join(f"{line}\n" for line in said)
+        name = slot.name if slot.server is None else slot.server.name
         if text:
-            self._dispatcher.collector.printed(slot.name, stream, text)
+            self._dispatcher.collector.printed(name, stream, text, slot.pid)
         if self._dispatcher.emit is not None:
-            self._dispatcher.emit("OutputLine", (slot.number, slot.name, stream, text))
+            self._dispatcher.emit("OutputLine", (slot.number, name, stream, text))
 
     def _on_note(self, wid: int, message: Message) -> None:
         self._dispatcher.collector.note(message.queue, message.body)
@@ -188,6 +195,9 @@ class Reception:
         if slot is None:
             return
         self._dispatcher.ledger.leaving(wid)
+        if slot.server is not None and self._supervisor.fleet is not None:
+            self._supervisor.fleet.left(slot)
+            return
         replaced = message.a == m.LEFT_AT_LIMIT or (message.a == m.LEFT_BY_ORDER and slot.renewed)
         if replaced and self._supervisor.hand_over(slot):
             return
@@ -199,6 +209,9 @@ class Reception:
     def _on_failed_start(self, wid: int, message: Message) -> None:
         text, traceback_text, path, line = loads(message.body)
         slot = self._dispatcher.crew.find(wid)
+        if slot is not None and (slot.server is not None or slot.group):
+            slot.wrong = text
+            return
         if slot is not None:
             slot.left = True
         error = LoadError(text, path=path)
@@ -217,6 +230,8 @@ class Reception:
             reason = message.body.decode("utf-8", "replace") or "asked for by the worker"
             slot.restart_reason = f"restarted: {reason}"
             self._dispatcher.engine.kill(wid)
+        elif message.a == m.ORDER_DRAIN and slot.server is not None and self._supervisor.fleet is not None:
+            self._supervisor.fleet.replace(slot, message.body.decode("utf-8", "replace"))
         elif message.a in (m.ORDER_PAUSE, m.ORDER_RESUME):
             self._dispatcher.execute(self._dispatcher.ledger.paused(wid, message.a == m.ORDER_PAUSE))
 
@@ -224,6 +239,16 @@ class Reception:
         self._dispatcher.enforcer.progressed(wid, message.b)
         if self._dispatcher.emit is not None:
             self._dispatcher.emit("RowsDone", (self._dispatcher.slot_number(wid), message.b))
+
+    def _on_checked(self, wid: int, message: Message) -> None:
+        slot, fleet = self._dispatcher.crew.find(wid), self._supervisor.fleet
+        if slot is not None and fleet is not None:
+            fleet.health.answered(slot, message.a, bool(message.flags))
+
+    def _on_loaded(self, wid: int, message: Message) -> None:
+        slot, fleet = self._dispatcher.crew.find(wid), self._supervisor.fleet
+        if slot is not None and fleet is not None:
+            fleet.spares.loaded(slot)
 
 
 def _leases(body: bytes) -> list[int]:

@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM, where the main thread owns a manager: once drains, twice kills.
 
-The first signal (also SIGHUP) drains all managers; then KeyboardInterrupt, or SystemExit(130), comes out of
+SIGHUP reloads the servers of managers that have port groups, and is like SIGTERM where none has.
+
+The first signal drains all managers; then KeyboardInterrupt, or SystemExit(130), comes out of
 whatever the main thread waits for in one of them. Is it elsewhere, in code of the user's, it is interrupted
 there: at once, or in the body of a loop over results a second later, so that the loop can have the results of
 the chunks that still run. The second signal kills the workers and interrupts at once; the third ends the
@@ -31,6 +33,7 @@ OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 PROGRAMS = tuple(OWN + name for name in ("__main__.py", "cli" + os.sep, "examples" + os.sep))
 _system: Any = __import__("_signal")  # `signal` itself costs 4 ms for its enums
 ENDS = tuple(getattr(_system, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(_system, name))
+SIGHUP: int | None = getattr(_system, "SIGHUP", None)
 SIGQUIT: int | None = getattr(_system, "SIGQUIT", None)
 
 
@@ -133,6 +136,10 @@ class Signals:
         if not self.managers:
             self._pass_on(number, frame)
             return
+        if number == SIGHUP:
+            reloading = [manager for manager in self.managers if manager.reload_soon()]
+            if reloading:
+                return
         pushed, self._pushing = self._pushing, False
         inside = is_inside(frame)
         if not pushed:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..engine.base import Event
     from .crew import Slot
     from .dispatcher import Dispatcher
+    from .fleet import Fleet
 
 START_FAILURES_MAX = 3
 LAST_WORDS = 0.2  #: seconds for a process that hangs to write where it does
@@ -32,6 +33,7 @@ class Supervisor:
         self._coroner = Coroner(dispatcher.crew)
         self.start_timeout = 60.0
         self.heir_after = 0  #: chunks of a worker after which its successor is started
+        self.fleet: Fleet | None = None  #: the server slots, which have machines of their own
         self.stopping = False  #: all workers were told to leave
         self.error: BaseException | None = None  #: why the manager as a whole has failed
         self.on_all_gone: Callable[[], None] = lambda: None
@@ -68,7 +70,7 @@ class Supervisor:
 
     def _start_overdue(self, wid: int) -> None:
         slot = self._dispatcher.crew.find(wid)
-        if slot is not None and not slot.ready:
+        if slot is not None and not slot.ready and slot.server is None:
             slot.restart_reason = f"it was not ready after start_timeout = {self.start_timeout} s"
             slot.dumps_quietly = True
             self._dispatcher.engine.dump(wid)
@@ -93,7 +95,11 @@ class Supervisor:
             if expected
             else self._dispatcher.ledger.lost(wid, blame)
         )
-        if self._dispatcher.crew.is_spare(slot):
+        if slot.server is not None and self.fleet is not None:
+            self.fleet.lost(slot, blame)
+        elif slot.group and self.fleet is not None:
+            self.fleet.spares.lost(slot, blame)
+        elif self._dispatcher.crew.is_spare(slot):
             self._spare_lost(slot, blame, expected=expected)
         elif followed:
             self._start_again(slot)
@@ -180,6 +186,8 @@ class Supervisor:
     def stop_workers(self) -> None:
         """Tell all workers to leave after their running cycle. Under the lock."""
         self.stopping = True
+        if self.fleet is not None:
+            self.fleet.stopping = True
         for slot in self._dispatcher.crew.everyone():
             if slot.alive:
                 self._dispatcher.crew.order_stop(slot)
@@ -190,13 +198,17 @@ class Supervisor:
 
     def end(self, slot: Slot, reason: str) -> None:
         """End the process of the slot now; the reason becomes the cause of its death. Under the lock."""
-        if slot.alive:
+        if slot.server is not None and self.fleet is not None:
+            self.fleet.replace(slot, reason)
+        elif slot.alive:
             slot.restart_reason = reason
             self._dispatcher.engine.kill(slot.wid)
 
     def recycle(self, slot: Slot, reason: str) -> None:
         """Have the process of the slot leave after its running chunk, once its successor is ready."""
-        if self._may_succeed(slot) and not slot.renewed:
+        if slot.server is not None and self.fleet is not None:
+            self.fleet.replace(slot, reason)
+        elif self._may_succeed(slot) and not slot.renewed:
             slot.renewed = True
             if self._dispatcher.emit is not None:
                 self._dispatcher.emit("WorkerRecycled", (slot.number, slot.name, slot.pid, reason))

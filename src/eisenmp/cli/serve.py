@@ -1,0 +1,184 @@
+"""`eisenmp serve`: an application on port groups, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from ..core.ports import PortGroup, read_group
+from ..core.site import Site
+from ..errors import SettingsError, SlotFailed
+from ..manager.events import SlotServing, WorkerDied
+from ..manager.mp import Mp
+from .exitcodes import DONE, GAVE_UP, INTERRUPTED
+from .failure import Refusal, report, reportable, say, warnings_in_one_line
+from .inputs import import_from_here
+from .options import taken, with_settings
+
+PORTS = Group("Ports", sort_key=1)
+FILE = "eisenmp.toml"
+TABLE = "serve"  #: the table of the file
+SERVERS = "auto, uvicorn, waitress, aiohttp, http.server or function"
+
+
+def serve(
+    app: Annotated[
+        str | None,
+        Parameter(help="'file.py:name' or 'package.module:name'; by default the app of eisenmp.toml."),
+    ] = None,
+    /,
+    *,
+    ports: Annotated[
+        list[str] | None,
+        Parameter(
+            help="A group: a port for each slot, and the cores that they take in turn. May be given again.",
+            metavar="NAME=13000-13005@core0",
+            group=PORTS,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, Parameter(help="One port that all slots share; 8000 without --ports.", group=PORTS)
+    ] = None,
+    slots: Annotated[
+        str, Parameter(help="Processes on --port; auto: one for each usable CPU.", group=PORTS)
+    ] = "auto",
+    steer: Annotated[
+        str,
+        Parameter(help="Who gets a connection to --port: hash, random, cpu or client-ip.", group=PORTS),
+    ] = "hash",
+    adapter: Annotated[
+        str | None, Parameter(help="The network adapter, such as eth0, to listen on.", group=PORTS)
+    ] = None,
+    address: Annotated[
+        str | None, Parameter(help="The address to listen on; 127.0.0.1 by default.", group=PORTS)
+    ] = None,
+    servers_per_slot: Annotated[
+        int, Parameter(help="Ports of --ports that each process serves.", group=PORTS)
+    ] = 1,
+    server: Annotated[str, Parameter(help=f"{SERVERS}.", metavar="NAME")] = "auto",
+    factory: Annotated[bool, Parameter(help="The app is a function that makes it.", negative="")] = False,
+    config: Annotated[
+        str | None, Parameter(help=f"A file with a table [{TABLE}] of these options.", metavar=FILE)
+    ] = None,
+    **settings: Any,
+) -> int:
+    """Serve an application: ASGI, WSGI, aiohttp, a handler of http.server, or @eisenmp.server.
+
+    SIGHUP reloads: each slot gets a new process, one after the other, without a lost request. Ctrl-C and
+    SIGTERM let running requests end. Where an option is not given, the file eisenmp.toml beside you decides.
+
+    * `eisenmp serve app:create_app --factory --ports blue=13000-13005@core0 --ports yellow=14000-14005@core1`
+    * `eisenmp serve site:app --port 8000 --slots 4 --steer client-ip`
+    """
+    given = {name: value for name, value in locals().items() if name != "settings"}
+    try:
+        import_from_here()
+        options = {**_defaults(), **_read(config), **_changed(given)}
+        manager = _manager(options, taken(settings))
+        with warnings_in_one_line():
+            return _serve(manager)
+    except Exception as error:
+        if not reportable(error):
+            raise
+        return report(error)
+
+
+with_settings(serve, servers=True)
+
+
+def _defaults() -> dict[str, Any]:
+    return {"slots": "auto", "steer": "hash", "servers_per_slot": 1, "server": "auto", "factory": False}
+
+
+def _changed(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given on the command line, as far as that can be told from the defaults."""
+    defaults = _defaults()
+    return {
+        name: value
+        for name, value in given.items()
+        if name != "config" and value is not None and defaults.get(name) != value
+    }
+
+
+def _read(config: str | None) -> dict[str, Any]:
+    """The table of the file; its settings are those of the command line, with _ in place of -."""
+    path = config or FILE
+    if config is None and not os.path.exists(path):
+        return {}
+    from tomllib import TOMLDecodeError, load
+
+    try:
+        with open(path, "rb") as file:
+            table = load(file).get(TABLE, {})
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror}") from error
+    except TOMLDecodeError as error:
+        raise Refusal(f"{path}: {error}") from error
+    if not isinstance(table, dict):
+        raise Refusal(f"{path}: [{TABLE}] is no table")
+    return {name.replace("-", "_"): value for name, value in table.items()}
+
+
+def _manager(options: dict[str, Any], keywords: dict[str, Any]) -> Mp:
+    app, groups = options.pop("app", None), _groups(options)
+    if app is None:
+        raise Refusal(f"what is to be served? Name it as 'file.py:app', or as app in {FILE}")
+    site = Site(app, factory=options.pop("factory"), server=options.pop("server"))
+    return Mp(site, port_groups=groups, **{**options, **keywords})
+
+
+def _groups(options: dict[str, Any]) -> list[PortGroup]:
+    ports, port = options.pop("ports", None) or [], options.pop("port", None)
+    slots, steer = options.pop("slots"), options.pop("steer")
+    adapter, address = options.pop("adapter", None), options.pop("address", None)
+    per_slot = options.pop("servers_per_slot")
+    if isinstance(ports, str):
+        ports = [ports]
+    groups = [read_group(text, adapter=adapter, address=address, servers_per_slot=per_slot) for text in ports]
+    if port is not None or not groups:
+        number = 8000 if port is None else port
+        group = PortGroup(
+            "web", port=number, slots=_slots(slots), steer=steer, adapter=adapter, address=address
+        )
+        groups.append(group)
+    return groups
+
+
+def _slots(text: object) -> int:
+    if text == "auto":
+        from ..engine.cpus import usable_cpus
+
+        return usable_cpus()
+    if not str(text).isdecimal():
+        raise SettingsError(f"--slots is a number or auto, not {text!r}")
+    return int(str(text))
+
+
+def _serve(manager: Mp) -> int:
+    manager.on(SlotServing, _say_serving)
+    manager.on(WorkerDied, _say_died)
+    try:
+        manager.start()
+        manager.join()
+    except SlotFailed as error:
+        say(error)
+        return GAVE_UP
+    except SystemExit:
+        manager.stop_interrupted()
+        return GAVE_UP if manager.fleet.failures else INTERRUPTED
+    except BaseException:
+        manager.stop_interrupted()
+        raise
+    return DONE
+
+
+def _say_serving(event: SlotServing) -> None:
+    say(f"{event.name} serves {' '.join(event.listens)} in process {event.pid}")
+
+
+def _say_died(event: WorkerDied) -> None:
+    say(f"{event.name}: {event.cause}")
+    sys.stderr.flush()

@@ -1,0 +1,34 @@
+"""A reload replaces every process and loses no request, over kept connections and over new ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import eisenmp
+from tests.servers.load import Load, get
+
+APPS = Path(__file__).with_name("apps.py")
+
+
+@pytest.mark.parametrize(
+    ("app", "factory"),
+    [("asgi", False), ("make_flask", True), ("make_aiohttp", True), ("Handler", False)],
+    ids=["asgi", "wsgi", "aiohttp", "http.server"],
+)
+def test_a_reload_loses_nothing(app: str, factory: bool) -> None:
+    web = eisenmp.PortGroup("web", ports=[0, 0])
+    site = eisenmp.Site(f"{APPS}:{app}", factory=factory)
+    with eisenmp.Mp(site, port_groups=[web], lame_duck=0.3) as emp:
+        emp.ready(timeout=60)
+        before = {info.pid for info in emp.map()}
+        places = [info.listens[0] for info in emp.map()]
+        with Load(places) as load:
+            assert emp.reload(timeout=60) == ["web/0", "web/1"]
+        after = {info.pid for info in emp.map()}
+        assert {get(place).split()[0] for place in places} == set(map(str, after))
+    assert load.errors == []
+    assert not before & after
+    assert set(load.answers) <= {str(pid) for pid in before | after}
+    assert len(load.answers) >= 3, "the old ones answered, and the new ones"

@@ -1,0 +1,118 @@
+"""`eisenmp serve` as a user runs it: files, signals, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from eisenmp.testing import eventually
+from tests import leaks
+from tests.servers.load import get
+
+APPS = Path(__file__).with_name("apps.py")
+
+
+@contextmanager
+def serving(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "eisenmp", "serve", *arguments]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+def served(program: subprocess.Popen[str], count: int) -> list[tuple[str, str, int]]:
+    """(slot, place, pid) of the next slots that say that they serve."""
+    assert program.stderr is not None
+    found = []
+    for line in program.stderr:
+        words = line.split()
+        if words[2:3] == ["serves"]:
+            found.append((words[1], words[3], int(words[-1])))
+        if len(found) == count:
+            return found
+    raise AssertionError(f"it has ended: {program.wait()}")
+
+
+def test_serve_reload_and_stop(tmp_path: Path) -> None:
+    groups = ("--ports", "blue=0@core0", "--ports", "yellow=0", "--lame-duck", "0")
+    with serving(f"{APPS}:wsgi", *groups, folder=tmp_path) as program:
+        before = served(program, 2)
+        assert {name for name, _, _ in before} == {"blue/0", "yellow/0"}
+        for _, place, pid in before:
+            assert get(place).split()[0] == str(pid)
+        program.send_signal(signal.SIGHUP)
+        after = served(program, 2)
+        assert {place for _, place, _ in after} == {place for _, place, _ in before}
+        assert not {pid for _, _, pid in after} & {pid for _, _, pid in before}
+        for _, place, pid in after:
+            assert get(place).split()[0] == str(pid)
+        program.send_signal(signal.SIGTERM)
+        assert program.wait() == 130
+        assert all(leaks.wait_gone(pid) for _, _, pid in after)
+
+
+def test_the_file_beside_the_user_decides(tmp_path: Path) -> None:
+    tmp_path.joinpath("eisenmp.toml").write_text(
+        f'[serve]\napp = "{APPS}:line"\nport = 0\nslots = 2\nlame-duck = 0\n'
+    )
+    with serving(folder=tmp_path) as program:
+        found = served(program, 2)
+        assert {name for name, _, _ in found} == {"web/0", "web/1"}
+        assert len({place for _, place, _ in found}) == 1
+        program.send_signal(signal.SIGINT)
+        assert program.wait() == 130
+
+
+def test_servers_end_with_a_manager_that_is_killed(tmp_path: Path) -> None:
+    import socket
+
+    with serving(f"{APPS}:deaf", "--ports", "web=0", folder=tmp_path) as program:
+        ((_, place, pid),) = served(program, 1)
+        os.kill(program.pid, signal.SIGKILL)
+        assert program.wait() == -signal.SIGKILL
+        assert leaks.wait_gone(pid)
+    host, _, port = place.rpartition(":")
+
+    def refused() -> bool:
+        # binding it would not do: a connection of another program may have the number by now
+        try:
+            socket.create_connection((host, int(port)), timeout=20).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    # a process counts as gone when its first thread is, and another one may hold the socket a moment longer
+    eventually(refused)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (
+            (f"{APPS}:raises", "--ports", "web=0", "--restarts-max", "0", "--server", "function"),
+            3,
+            "no database",
+        ),
+        ((f"{APPS}:wsgi", "--ports", "web"), 2, "is no port group"),
+        ((f"{APPS}:wsgi", "--port", "0", "--slots", "two"), 2, "--slots is a number or auto"),
+        ((f"{APPS}:wsgi", "--ports", "web=0@core4000"), 2, "names core 4000"),
+        ((), 2, "what is to be served"),
+        (("--config", "missing.toml"), 2, "missing.toml: No such file"),
+    ],
+)
+def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], code: int, text: str, tmp_path: Path) -> None:
+    with serving(*arguments, folder=tmp_path) as program:
+        _, err = program.communicate()
+    assert program.returncode == code, err
+    assert text in err
+    if code == 2:
+        assert err.count("\n") == 1
