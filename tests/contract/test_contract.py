@@ -18,6 +18,9 @@ from .suite import BEHAVIOURS, Behaviour, Shared, sharing
 
 ROOT = Path(__file__).parents[2]
 STRIPPED = HERE.parent / "stripped"
+PATIENCE = (
+    500.0  #: seconds for the whole suite in one interpreter, also on a machine that has much else to do
+)
 
 assert MODULES  # importing them has filled BEHAVIOURS
 
@@ -75,13 +78,14 @@ def run_apart(engine: Contestant) -> dict[str, str]:
     environment = {**os.environ, **engine.environment, "PYTHONPATH": path}
     run = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.contract", engine.name],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=110,
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
     )  # fmt: skip
     reports = dict(json.loads(line) for line in run.stdout.splitlines())
     reports[""] = "" if run.returncode == 0 else f"exit code {run.returncode}\n{run.stderr[-5000:]}"
     return reports
 
 
+@pytest.mark.timeout(PATIENCE + 60)
 @pytest.mark.parametrize(
     ("reports", "behaviour"),
     [
