@@ -19,7 +19,7 @@ POST = 11  #: body: pickled `core.site.Posting`: a spare takes that slot
 SOCKET = 12  #: carries a descriptor, of a socket of the POST that follows
 REGION = 10  #: a: number, b: size, c: what for; carries a descriptor; without a size: it is dropped
 
-STOCK = 12  #: a: feed; body: pickled source that the worker reads by itself; empty when the feed is over
+STOCK = 14  #: a: feed; body: pickled source that the worker reads by itself; empty when the feed is over
 
 # manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
 FORK = 9  #: a: wid; carries socket, life line, output and more; body: pickled numbers that those are to have
@@ -50,8 +50,8 @@ CHECKED = 52  #: a: number of the question; flags: 1 when the server is well, el
 LOADED = 53  #: a spare could take a slot
 ARENA = 51  #: the worker has large results, and asks for a REGION for them
 
-MARKS = 52  #: a: feed, b: number of the first; body: marks of rows of its source, 4 bytes each
-SOURCE_END = 53  #: a: feed, b: it has so many rows at most; body: what it raised, or empty
+MARKS = 55  #: a: feed, b: number of the first; body: marks of rows of its source, 4 bytes each
+SOURCE_END = 56  #: a: feed, b: it has so many rows at most; body: what it raised, or empty
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid
 FORKED = 46  #: a: wid, b: pid; carries a pidfd
