@@ -311,6 +311,9 @@ class Fleet:
     def reload(self, group: str | None, canary: float | None = None) -> list[Rollout]:
         """Replace the processes one slot after the other; with `canary`, of one slot in each group."""
         names = list(self.rotation.groups) if group is None else [group]
+        for name in names:
+            self.rotation.check(name)
+        getattr(self._dispatcher.engine, "renew", _nothing)()
         return [self.rollouts.begin(name, canary) for name in names]
 
     def reload_all(self) -> None:
@@ -376,6 +379,10 @@ class Fleet:
             first = failed[0]
             more = f" (and {len(failed) - 1} more slots)" if len(failed) > 1 else ""
             raise SlotFailed(f"{first.name} was given up: {first.machine.cause}{more}")
+
+
+def _nothing() -> None:
+    """What an engine does that loads nothing ahead."""
 
 
 def _source(health: object) -> Source | None:
