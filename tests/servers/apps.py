@@ -28,7 +28,8 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
 
 def wsgi(environ: Any, start_response: Any) -> Iterable[bytes]:
     if environ["PATH_INFO"] == "/slow":
-        time.sleep(0.5)
+        with open(environ["QUERY_STRING"], "rb") as gate:
+            gate.read()  # until whoever has opened it for writing closes it
     body = whoami().encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 import eisenmp
 from eisenmp.manager.events import Event, SlotServing, WorkerDied
+from eisenmp.testing import eventually
 from tests.servers import apps
 from tests.servers.load import get
 
@@ -259,27 +261,24 @@ def test_whoever_hears_nothing_is_killed() -> None:
             os.kill(before, 0)
 
 
-def test_a_running_request_ends_before_its_server() -> None:
-    import threading
-
+def test_a_running_request_ends_before_its_server(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
     web = eisenmp.PortGroup("web", ports=[0])
     answers: list[str] = []
     with eisenmp.Mp(site("wsgi"), port_groups=[web], lame_duck=0) as emp:
         emp.ready(timeout=60)
         slot = emp.map()[0]
-        asking = threading.Thread(target=lambda: answers.append(get(slot.listens[0], "/slow")))
+        asking = threading.Thread(target=lambda: answers.append(get(slot.listens[0], f"/slow?{gate}")))
+        reloading = threading.Thread(target=lambda: emp.reload(timeout=60))
         asking.start()
-        while not _has_connection(slot.pid):
-            pass
-        emp.reload(timeout=60)
+        with gate.open("wb"):
+            # the request runs, and waits for the end of this
+            reloading.start()
+            eventually(lambda: emp.map()[0] != slot, 60)
+        reloading.join()
         asking.join()
     assert answers[0].split()[0] == str(slot.pid)
-
-
-def _has_connection(pid: int) -> bool:
-    import psutil
-
-    return any(each.status == psutil.CONN_ESTABLISHED for each in psutil.Process(pid).net_connections("tcp"))
 
 
 def test_events_say_who_serves() -> None:
