@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -17,12 +18,18 @@ from .suite import BEHAVIOURS, Behaviour, Shared, sharing
 
 ROOT = Path(__file__).parents[2]
 STRIPPED = HERE.parent / "stripped"
+PATIENCE = (
+    500.0  #: seconds for the whole suite in one interpreter, also on a machine that has much else to do
+)
 
 assert MODULES  # importing them has filled BEHAVIOURS
 
 
 def cases(*, shares: bool) -> list[object]:
-    """Engines one after the other, so that a shared manager is started once."""
+    """Engines one after the other, so that a shared manager is started once.
+
+    With a scope of the module for the parameters, pytest would sort them by behaviour.
+    """
     return [
         pytest.param(engine, behaviour, id=f"{engine.name}-{behaviour.name}")
         for engine in ENGINES
@@ -38,7 +45,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Shared]:
         yield manager
 
 
-@pytest.mark.parametrize(("shared", "behaviour"), cases(shares=True), indirect=["shared"], scope="module")
+@pytest.mark.parametrize(("shared", "behaviour"), cases(shares=True), indirect=["shared"])
 def test_of_the_shared_manager(shared: Shared, behaviour: Behaviour) -> None:
     shared.run(behaviour)
 
@@ -50,20 +57,35 @@ def test_of_own_managers(engine: Contestant, behaviour: Behaviour) -> None:
 
 
 @pytest.fixture(scope="module")
-def reports(request: pytest.FixtureRequest) -> dict[str, str]:
+def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the engine, in an interpreter of its own, had to say about each behaviour."""
     engine: Contestant = request.param
+    base = tmp_path_factory.getbasetemp()
+    # processes that share the tests stand in one folder: the first one that comes here runs it for all
+    found = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{engine.name}.json"
+    with open(found, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if not (text := file.read()):
+            text = json.dumps(run_apart(engine))
+            file.write(text)
+    told: dict[str, str] = json.loads(text)
+    return told
+
+
+def run_apart(engine: Contestant) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(STRIPPED), str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, **engine.environment, "PYTHONPATH": path}
     run = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.contract", engine.name],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=110,
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
     )  # fmt: skip
     reports = dict(json.loads(line) for line in run.stdout.splitlines())
     reports[""] = "" if run.returncode == 0 else f"exit code {run.returncode}\n{run.stderr[-5000:]}"
     return reports
 
 
+@pytest.mark.timeout(PATIENCE + 60)
 @pytest.mark.parametrize(
     ("reports", "behaviour"),
     [
@@ -73,7 +95,6 @@ def reports(request: pytest.FixtureRequest) -> dict[str, str]:
         for behaviour in BEHAVIOURS
     ],
     indirect=["reports"],
-    scope="module",
 )
 def test_in_an_interpreter_apart(reports: dict[str, str], behaviour: Behaviour) -> None:
     if report := reports.get(behaviour.name, f"no report: {reports['']}"):

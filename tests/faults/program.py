@@ -14,6 +14,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from eisenmp.testing import eventually
 from tests import leaks
 
 WORKERS = """
@@ -52,6 +53,12 @@ WORKERS = """
             toolbox.send(chunk.rows[0], chunk.ticket)
         return False
 """
+
+
+def _before_locks() -> set[int]:
+    """Who waits for a lock on a file."""
+    with open("/proc/locks", encoding="ascii") as locks:
+        return {int(line.split()[5]) for line in locks if line.split()[1] == "->"}
 
 
 class Program:
@@ -94,6 +101,14 @@ class Program:
 
     def open_gate(self, name: str = "gate") -> None:
         os.close(self._gates.pop(name))
+
+    def until_at_gate(self) -> None:
+        """Wait until the program itself stands before a gate.
+
+        A signal that comes between the last look of its interpreter and the system call is not seen before
+        that returns, which is a matter of the interpreter.
+        """
+        eventually(lambda: self.pid in _before_locks())
 
     def send(self, number: int) -> None:
         os.kill(self.pid, number)

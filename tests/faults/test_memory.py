@@ -112,6 +112,8 @@ def test_over_is_replaced_after_its_chunk(guarded: Callable[..., Guarded]) -> No
         values = [r.value[0] for r in feed.in_order()]
         assert values == [first, 2, 3]
         assert (feed.failed, job.deaths) == ([], [])
+        # it works on until the one that follows it is ready
+        eventually(lambda: job.emp.proc_list[0].pid not in (first, 0), PATIENCE)
         assert [r.value[0] for r in job.emp.feed([("pid",)])] != [first]
         assert first == job.pids[0]
 
@@ -202,6 +204,26 @@ def test_a_limit_that_every_process_exceeds_is_told(guarded: Callable[..., Guard
                 job.open_gate()
                 assert [r.value for r in feed] == [[pid]]
                 eventually(lambda pid=pid: job.emp.proc_list[0].pid not in (pid, 0), PATIENCE)
+
+
+@pytest.mark.parametrize("method", ["spawn", "portable"], indirect=True)
+def test_a_module_that_grows_over_it_while_it_loads_is_not_replaced_for_ever(
+    method: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    module = tmp_path / "grows.py"
+    module.write_text(
+        f"from tests.faults.eaters import eat\nopen({str(gate)!r}).close()\n"
+        f"TABLE = bytearray(b'x') * ({LIMIT * 5 // 4} << 20)\n"
+    )
+    with Guarded(method, f"{module}:eat") as job:
+        eventually(lambda: job.guard._watches, PATIENCE)
+        job.look()  # it is small yet
+        gate.open("w").close()
+        eventually(lambda: job.pids, PATIENCE)
+        job.look()
+        assert job.replaced == []
 
 
 # -- measuring -------------------------------------------------------------------------------------

@@ -258,6 +258,17 @@ def test_a_defect_in_the_background_is_raised_where_somebody_waits(wire: Wire, q
         quick.wait_until(wire.has("never"))
 
 
+def test_a_defect_that_another_thread_met_is_raised_where_somebody_waits(wire: Wire, pump: Pump) -> None:
+    leader = Waiter(pump, wire.has("never"))
+    assert wire.waiting.wait(LONG)
+    follower = Waiter(pump, wire.has("never"))
+    eventually(lambda: pump._followers)
+    defect = RuntimeError("a defect")
+    pump.fail(defect)
+    assert leader.end() is defect
+    assert follower.end() is defect
+
+
 def test_an_error_of_a_leader_gives_the_lead_away(wire: Wire, pump: Pump) -> None:
     wire.defect = RuntimeError("interrupted")
     leader = Waiter(pump, wire.has("one"))

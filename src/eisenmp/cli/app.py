@@ -10,20 +10,15 @@ from cyclopts import App, CycloptsError
 
 from .. import __version__
 from . import invocation
-from .cpus import cpus
-from .dlq import dlq
-from .doctor import doctor
-from .examples import examples, run_example
 from .exitcodes import FAILED, USAGE, table
 from .failure import report, reportable, say
-from .replay import replay
-from .resume import resume
-from .run import run
-from .sim import sim
+
+COMMANDS = ("run", "resume", "replay", "dlq", "cpus", "doctor", "sim", "examples")
+OPTIONS = {"examples": {"usage": "Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]"}}
 
 
-def all_commands() -> App:
-    """The commands with their help."""
+def all_commands(called: str = "") -> App:
+    """The commands with their help; where one is `called`, the others are not imported."""
     app = App(
         name="eisenmp",
         version=__version__,
@@ -32,9 +27,11 @@ def all_commands() -> App:
         help_format="markdown",
         version_format="plaintext",
     )
-    for command in (run, resume, replay, dlq, cpus, doctor, sim):
-        app.command(command)
-    app.command(examples, usage="Usage: eisenmp examples [NAME [ARGUMENTS…]] [--json]")
+    for command in COMMANDS:
+        app.command(f"eisenmp.cli.{command}:{command}", **OPTIONS.get(command, {}))
+    if called not in COMMANDS:
+        for command in COMMANDS:
+            app[command]  # what the list of commands says of each stands in its module
     return app
 
 
@@ -47,8 +44,10 @@ def run_command_line(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["examples"] and len(arguments) > 1 and not arguments[1].startswith("-"):
             # All that follows is the example's own, also --help.
+            from .examples import run_example
+
             return run_example(arguments[1], arguments[2:])
-        code = all_commands()(
+        code = all_commands(arguments[0] if arguments else "")(
             _joined(arguments), exit_on_error=False, print_error=False, result_action="return_value"
         )
         if sys.stdout is not None:

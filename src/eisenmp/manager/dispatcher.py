@@ -313,8 +313,13 @@ class Dispatcher:
             if parcels and not feed.stopped:
                 if feed.unwanted or feed.limit is not None:
                     parcels = feed.sort_out(parcels)
-                self.execute(self.ledger.offered_all(feed.queue.number, parcels))
-                self.settle()
+                try:
+                    self.execute(self.ledger.offered_all(feed.queue.number, parcels))
+                    self.settle()
+                except BaseException as error:
+                    # the feeder's thread takes what is raised for an error of the user's generator
+                    self.pump.fail(error)
+                    raise
 
     def settle(self) -> None:
         """Send to the workers that need it; one that has plenty waits until a few chunks go in one call."""

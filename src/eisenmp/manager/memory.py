@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .crew import Slot
     from .dispatcher import Dispatcher
 
-IN_A_ROW = 3  #: processes of a slot that are over the limit when first seen: then the limit is the mistake
+IN_A_ROW = 3  #: processes of a slot that are over the limit once loaded: then the limit is the mistake
 
 
 class Watch:
@@ -21,7 +21,8 @@ class Watch:
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
         self.size: Size | None = None
-        self.fat = False  #: it was over the limit when first seen
+        self.loaded = False  #: what it takes by itself was seen
+        self.fat = False  #: that was over the limit
         self.goes = False  #: it was told to leave
 
 
@@ -66,9 +67,11 @@ class MemoryGuard:
             return INTERVAL  # it has ended, and the loop will hear of it
         before, watch.size = watch.size, Size(number, monotonic())
         verdict = judge(number, self._limit)
-        if before is None:
+        if not watch.loaded and (slot.ready or number > self._limit):
+            # one that is still loading may be small yet
+            watch.loaded = True
             watch.fat = number > self._limit
-            self._first_seen(slot, number)
+            self._loaded(slot, number)
         supervisor = self._dispatcher.supervisor
         if verdict == ENDS:
             supervisor.end(slot, exceeded(self._limit, number))
@@ -85,7 +88,7 @@ class MemoryGuard:
         # one that is too big without a chunk would be followed by another such, and so on
         return not watch.fat or (worker is not None and bool(worker.leases))
 
-    def _first_seen(self, slot: Slot, number: int) -> None:
+    def _loaded(self, slot: Slot, number: int) -> None:
         if number <= self._limit:
             self._fat.pop(slot.number, None)
             return

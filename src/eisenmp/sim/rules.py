@@ -6,8 +6,9 @@ from collections import Counter
 
 from ..core import messages as m
 from ..core.failing import CANCELLED, RAISED, TIMED_OUT
-from ..core.ledger import Accept, Cut, Finish, FinishAll, Later, Recall, Remind, Send, SendAll, Token
+from ..core.ledger import Accept, Cut, Finish, Later, Recall, Remind, Send, Token
 from ..core.messages import Message
+from ..core.parcel import singly
 from ..manager.puts import WorkerPut
 from ..wire import batch
 from ..wire.pickles import loads
@@ -222,16 +223,14 @@ class Rules:
 
     def command(self, command: Command) -> None:
         """The ledger has given this command, and the dispatcher is about to do it."""
+        for single in singly((command,)):
+            self._command(single)
+
+    def _command(self, command: Command) -> None:
         if isinstance(command, Send):
             self._leased(command.wid, command.parcel)
         elif isinstance(command, Finish):
             self._finished(command)
-        elif isinstance(command, FinishAll):
-            for parcel, output in zip(command.parcels, command.outputs, strict=True):
-                self._finished(Finish(parcel, [Message(m.OUTPUT, body=output)], command.wid))
-        elif isinstance(command, SendAll):
-            for parcel in command.parcels:
-                self._leased(command.wid, parcel)
         elif isinstance(command, Cut):
             self._cut(command)
         elif isinstance(command, Later):
@@ -289,11 +288,7 @@ class Rules:
         count = self._ended.get(parcel.lease)
         is_done = count is not None and self._taken[parcel.lease] == wid
         self._check(is_done, "done is what a worker has done", parcel)
-        contents = [
-            content[1] if message.flags & m.HEADED else content
-            for message in command.outputs
-            for content in (loads(message.body),)
-        ]
+        contents = [_content(output) for output in command.outputs]
         expected = [(parcel.number, parcel.lease, place) for place in range(count or 0)]
         self._check(contents == expected, "all outputs of the last attempt, no other", parcel)
 
@@ -362,3 +357,11 @@ class Rules:
         self._books.check(self._held, self._reminders)
         if not emp.dispatcher.stopping:
             self._keeping.check(emp._ledger, emp._crew.slots)
+
+
+def _content(output: Message | bytes) -> Any:
+    """What the worker has given; one that came together with others is no more than its body."""
+    if not isinstance(output, Message):
+        return loads(output)
+    content = loads(output.body)
+    return content[1] if output.flags & m.HEADED else content

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .place import Place
 
 Key = str | bytes | int
+PLAIN = SIZE_MAX // 4  #: a str shorter than this is a key as it is, whatever its characters
 _NOTHING = object()
 _tables: WeakValueDictionary[int, SharedTable] = WeakValueDictionary()
 
@@ -79,6 +80,11 @@ class SharedTable:
         return self._label.entries
 
     def __contains__(self, key: object) -> bool:
+        if type(key) is str and len(key) < PLAIN:
+            try:
+                return self._get(b"s" + key.encode()) is not None
+            except UnicodeEncodeError:
+                pass
         return self._find(key) is not None
 
     def _find(self, key: object) -> bytes | None:
@@ -168,8 +174,7 @@ class TableMapping(SharedTable, Mapping[Key, "Any"]):
         body = self._find(key)
         return default if body is None else loads(body)
 
-    def __contains__(self, key: object) -> bool:
-        return self._find(key) is not None
+    __contains__ = SharedTable.__contains__
 
     def items(self) -> Any:
         return TableItems(self)
@@ -198,14 +203,7 @@ class TableMapping(SharedTable, Mapping[Key, "Any"]):
 class TableSet(SharedTable, Set[Key]):
     """A SharedTable of keys alone. What comes of its operators is a frozenset."""
 
-    def __contains__(self, key: object) -> bool:
-        if type(key) is str:
-            try:
-                if self._get(b"s" + key.encode()) is not None:
-                    return True
-            except UnicodeEncodeError:
-                pass
-        return self._find(key) is not None
+    __contains__ = SharedTable.__contains__
 
     @classmethod
     def _from_iterable(cls, it: Iterable[Any]) -> Any:

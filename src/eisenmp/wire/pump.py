@@ -147,6 +147,15 @@ class Pump:
         self.poke()
         self._wake()
 
+    def fail(self, error: BaseException) -> None:
+        """A defect of ours, not of the program: nobody waits for ever because of it, all waits raise it."""
+        self._failure = error
+        with self._mutex:
+            for follower in self._followers:
+                follower.bell.release()
+            self._followers = []
+        self._wake()
+
     def close(self, join: bool = True) -> None:
         """End the background thread and all waits. With `join`, nobody is in `step` afterwards."""
         with self._mutex:
@@ -181,6 +190,8 @@ class Pump:
                 self._step(remaining)
                 if self._followers:
                     self._serve()
+                if self._failure is not None:
+                    raise self._failure
                 if self._closed:
                     return ready()
             return True
@@ -247,12 +258,8 @@ class Pump:
                 self._step(None)
                 if self._followers and self._serve():
                     break
-        except BaseException as error:  # a defect of ours: nobody may wait for ever because of it
-            self._failure = error
-            with self._mutex:
-                for follower in self._followers:
-                    follower.bell.release()
-                self._followers = []
+        except BaseException as error:
+            self.fail(error)
             raise
         finally:
             self._leading_background = False
