@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .manager.mapping import imap as imap
     from .manager.mapping import imap_unordered as imap_unordered
     from .manager.mp import Mp as Mp
+    from .manager.parquet import parquet as parquet
+    from .manager.parquet import parquet_column as parquet_column
     from .manager.queue import Queue as Queue
     from .manager.remote import Remote as Remote
     from .manager.replicate import replicate as replicate
@@ -81,6 +83,8 @@ _WHERE = {
     "imap": "manager.mapping",
     "imap_unordered": "manager.mapping",
     "lines": "manager.textfile",
+    "parquet": "manager.parquet",
+    "parquet_column": "manager.parquet",
     "replicate": "manager.replicate",
     "server": "child.contracts",
     "usable_cpus": "engine.cpus",

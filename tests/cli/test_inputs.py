@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from textwrap import dedent
@@ -29,6 +30,7 @@ TEXTS = {
     "byte order mark": (b"\xef\xbb\xbfa\nb\n", ["a", "b"]),
     "more than ASCII": ("gr\xfcn\n\u6f22\u5b57\n".encode(), ["gr\xfcn", "\u6f22\u5b57"]),
     "other line ends are data": ("a\u2028b\x0bc\x85\n".encode(), ["a\u2028b\x0bc\x85"]),
+    "line ends of old": (b"a\rb\n\r\n", ["a", "b", ""]),
     "STOP is data": (b"STOP\nWORKER_STOPS\n", ["STOP", "WORKER_STOPS"]),
 }
 
@@ -40,6 +42,17 @@ def test_lines(eisenmp: Command, folder: Path, name: str) -> None:
     outcome = eisenmp("run", "workers.py:same", "--lines", "rows.txt", "--rows-max", 2)
     assert (outcome.code, outcome.err) == (DONE, "")
     assert rows_of(outcome.out) == expected
+
+
+def test_compressed_files_are_unpacked(eisenmp: Command, folder: Path) -> None:
+    (folder / "rows.gz").write_bytes(gzip.compress(b'x,y\n1,"a\nb"\n'))
+    for options, expected in (
+        (("--lines", "rows.gz"), ["x,y", '1,"a', 'b"']),
+        (("--csv", "rows.gz", "--column", "y"), ["a\nb"]),
+    ):
+        outcome = eisenmp("run", "workers.py:same", *options)
+        assert (outcome.code, outcome.err) == (DONE, "")
+        assert rows_of(outcome.out) == expected
 
 
 TABLES = {
@@ -165,6 +178,12 @@ BAD: dict[str, tuple[bytes, str, int, str]] = {
     "nothing": (b"", "--lines rows", USAGE, "rows:1: there are no rows"),
     "not UTF-8": (b"good\nb\xffd\n", "--lines rows", FAILED, "rows:2: byte 0xff at place 2 is not UTF-8"),
     "the first line": (b"\xe9t\xe9\n", "--lines rows", FAILED, "rows:1: byte 0xe9 at place 1 is not UTF-8"),
+    "compressed and cut off": (
+        gzip.compress(b"good\n")[:-9],
+        "--lines rows",
+        USAGE,
+        "rows: it cannot be unpacked: ",
+    ),
     "a folder": (b"", "--lines folder", USAGE, "folder: Is a directory"),
     "missing": (b"", "--lines missing", USAGE, "missing: No such file or directory"),
     "csv: missing": (b"", "--csv missing --column x", USAGE, "missing: No such file or directory"),

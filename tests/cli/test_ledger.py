@@ -230,6 +230,9 @@ def test_dead_letters_shown(eisenmp: Command, module: Path) -> None:
     assert letter["error"] == "ValueError('there is a c')"
     assert letter["output_tail"] == "just before"
     assert "own.py" in letter["traceback"]
+    module.with_name("rows.txt").write_text("other\n")
+    (letter,) = json.loads(eisenmp("dlq", "show", "job.db", "--json").out)
+    assert letter["rows_shown"].endswith("FeedError: rows.txt: the file has changed while it was read")
     outcome = eisenmp("dlq", "show", "job.db", "--ticket", 1)
     assert (outcome.code, outcome.error) == (
         USAGE, "job.db: ticket 1 is no dead letter; eisenmp dlq list shows those there are",

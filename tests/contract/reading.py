@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import numpy
 import pytest
+from pyarrow import table
+from pyarrow.parquet import write_table
 
 import eisenmp
 from eisenmp.errors import FeedError
@@ -106,6 +108,19 @@ def lines_and_columns_are_read_by_the_workers(shared: Shared) -> None:
         feed = shared.feed(eisenmp.lines(path), rows_max=100)
         assert [row for result in feed.in_order() for row in result.value] == lines
         assert feed.expected == -(-len(lines) // 100)
+
+
+@shared
+def row_groups_are_read_by_the_workers(shared: Shared) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "table.parquet")
+        words = [None if number % 7 == 0 else f"word {number}" for number in range(503)]
+        write_table(table({"id": range(503), "word": words}), path, row_group_size=64)
+        assert shared.values(eisenmp.parquet_column(path, "word"), rows_max=10) == words
+        feed = shared.feed(eisenmp.parquet(path), rows_max=100)
+        rows = [row for result in feed.in_order() for row in result.value]
+        assert rows == [{"id": number, "word": word} for number, word in enumerate(words)]
+        assert feed.expected == 6
 
 
 @shared

@@ -159,7 +159,7 @@ def _report(outcomes: list[Outcome], *, as_json: bool) -> None:
 
 def _in_full(archive: Archive, found: Found) -> dict[str, Any]:
     letter = found.letter
-    more = {"rows_shown": shown(archive.rows_of(found)), "error": _error(letter)}
+    more = {"rows_shown": shown(archive.rows_of(found), archive.source(found.feed)), "error": _error(letter)}
     return {**as_dict(found), **more, "traceback": letter.traceback_text, "output_tail": letter.tail}
 
 
@@ -171,7 +171,7 @@ def _show(archive: Archive, found: Found) -> None:
     print(
         f"  {letter.kind} after {attempts(letter)}{pid}; first {when(letter.first)}, last {when(letter.last)}"
     )
-    print(f"  {rows_counted(letter.rows)}: {shown(archive.rows_of(found))}")
+    print(f"  {rows_counted(letter.rows)}: {shown(archive.rows_of(found), archive.source(found.feed))}")
     for title, text in (("traceback", letter.traceback_text), ("last lines of output", letter.tail)):
         if text.strip():
             print(f"  {title}:")

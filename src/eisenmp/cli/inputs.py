@@ -9,11 +9,13 @@ import sys
 from itertools import chain
 
 from ..child.loader import add_folders, check_signature, load_object
-from ..errors import LoadError
+from ..errors import FeedError, LoadError
+from ..manager import textfile
+from ..manager.columns import place_of
 from ..manager.source import resolve
 from .exitcodes import FAILED
-from .failure import Refusal
-from .stream import Lines
+from .failure import Refusal, file_refusal
+from .stream import STDIN, Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 FIELD_MAX = 1 << 24  #: characters of a CSV field; an unclosed quote must not fill the memory
-COLUMNS_NAMED = 30
 
 
 class Input:
@@ -61,10 +62,38 @@ def open_input(
     if feed is not None:
         return Input(feed, load_rows(feed))
     if lines is not None:
+        if _lies_there(lines):
+            return _read_by_workers(lines, lambda: textfile.lines(lines))
         return _first_read(Lines(lines), text_rows)
     if jsonl is not None:
         return _first_read(Lines(jsonl), json_rows)
-    return _first_read(Lines(csv or ""), lambda file: column_rows(file, column or ""))
+    table, name = csv or "", column or ""
+    if _lies_there(table):
+        return _read_by_workers(table, lambda: textfile.csv_column(table, name))
+    return _first_read(Lines(table), lambda file: column_rows(file, name))
+
+
+def _lies_there(path: str) -> bool:
+    """Whether it is a file that can be read in any order; some of the kernel's have no size."""
+    try:
+        return path != STDIN and os.path.isfile(path) and os.path.getsize(path) > 0
+    except OSError:
+        return False
+
+
+def _read_by_workers(name: str, source: Callable[[], textfile.TextRows]) -> Input:
+    """The input with a look at its first row, as for those that are read here."""
+    try:
+        try:
+            rows = source()
+        except FeedError as error:
+            raise Refusal(str(error)) from error
+        line = rows.empty_at()
+    except OSError as error:
+        raise file_refusal(name, error) from error
+    if line is not None:
+        raise Refusal(f"{name}:{line}: there are no rows")
+    return Input(name, rows)
 
 
 def _first_read(file: Lines, rows_of: Callable[[Lines], Iterator[Any]]) -> Input:
@@ -83,9 +112,9 @@ def _first_read(file: Lines, rows_of: Callable[[Lines], Iterator[Any]]) -> Input
 
 
 def text_rows(file: Lines) -> Iterator[str]:
-    """Each line as a str without its line end; empty lines too."""
+    """Each line as a str without its line end; empty lines too. A CR alone ends a line as well."""
     for line in file:
-        yield line.removesuffix("\n").removesuffix("\r")
+        yield from line.removesuffix("\n").removesuffix("\r").split("\r")
 
 
 def json_rows(file: Lines) -> Iterator[Any]:
@@ -128,18 +157,10 @@ def column_rows(file: Lines, column: str) -> Iterator[str]:
 
 
 def _column_place(header: list[str], column: str, where: str) -> int:
-    found = header.count(column)
-    if found == 1:
-        return header.index(column)
-    if found:
-        raise Refusal(f"{where}: {found} columns are called {column!r}")
-    from difflib import get_close_matches
-
-    near = get_close_matches(column, header, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    names = ", ".join(map(repr, header[:COLUMNS_NAMED]))
-    more = f" and {len(header) - COLUMNS_NAMED} more" if len(header) > COLUMNS_NAMED else ""
-    raise Refusal(f"{where}: there is no column {column!r}{hint}; the columns are {names}{more}")
+    try:
+        return place_of(column, header, where)
+    except FeedError as error:
+        raise Refusal(str(error)) from error
 
 
 def load_rows(reference: str) -> Iterable[Any]:

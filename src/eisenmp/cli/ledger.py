@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..child.stocks import Stock
     from ..core.outcome import Letter
+    from ..core.span import Span
     from ..engine.base import Engine
     from ..manager.archive import Archive, FeedEntry, Found
     from ..manager.store import Store
@@ -166,14 +168,29 @@ def when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def shown(body: bytes | None) -> str:
-    """A pickled object in one line, as much of it as fits."""
+def shown(body: bytes | None, source: bytes | None = None) -> str:
+    """A pickled object in one line, as much of it as fits. `source`: what workers have read the rows from."""
     if body is None:
         return "not in the ledger"
     from ..wire.pickles import loads
 
     try:
-        text = repr(loads(body))
+        found = loads(body)
+        text = repr(found if source is None else _read(found, loads(source)))
     except Exception as error:  # unpickling a user's object, or showing it, may raise anything
         return f"cannot be shown here: {type(error).__name__}: {error}"
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def _read(span: Span, stock: Stock) -> Any:
+    """The rows, if they lie in a file; a generator is not run for it."""
+    from ..child.replica import Replica
+    from ..child.stocks import Teller
+
+    if isinstance(stock, Replica):
+        return span
+    reader = stock.open(Teller())
+    try:
+        return reader.rows(span, False)
+    finally:
+        reader.close()

@@ -54,13 +54,17 @@ def run(
     lines: Annotated[
         str | None,
         Parameter(
-            help="Each line is a row, a str without its end; - is stdin.", metavar="FILE|-", group=INPUT
+            help="Each line is a row, a str without its end; - is stdin. A file, compressed or not, is "
+            "read by the workers and must not change meanwhile.",
+            metavar="FILE|-",
+            group=INPUT,
         ),
     ] = None,
     csv: Annotated[
         str | None,
         Parameter(
-            help="Each value of one column is a row, a str; the first line names the columns.",
+            help="Each value of one column is a row, a str; the first line names the columns. "
+            "Files as for --lines.",
             metavar="FILE|-",
             group=INPUT,
         ),

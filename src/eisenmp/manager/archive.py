@@ -7,7 +7,7 @@ import zlib
 
 from ..core.outcome import Letter, Piece, Settled, in_order, unpack
 from ..core.record import NamedTuple
-from .tables import LETTER, NUMBER, SHIFT, LedgerFault, connect, damaged, explaining, is_new, key
+from .tables import LETTER, NUMBER, SHIFT, SOURCE, LedgerFault, connect, damaged, explaining, is_new, key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -218,6 +218,11 @@ class Archive:
     def rows_of(self, found: Found) -> bytes | None:
         """The pickled rows of a dead letter; None for rows that could not be pickled."""
         return found.letter.body or self.sent(found.feed, found.number).body
+
+    def source(self, feed: int) -> bytes | None:
+        """The pickled source that the workers read the rows of this feed from; None when they were sent."""
+        found = self._rows("SELECT value FROM job WHERE name = ?", f"{SOURCE}{feed}")
+        return found[0][0] if found else None
 
     def broadcasts(self) -> dict[int, dict[str, str]]:
         """The digests of the tools of each broadcast, by its number from 1."""

@@ -7,7 +7,7 @@ from ..core.outcome import UNSENT, Letter, Piece
 from ..core.span import Span
 from ..wire.pickles import Unpicklable, dumps
 from .archive import PAGE, Page
-from .tables import LedgerFault
+from .tables import SOURCE, LedgerFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .cause import Blame
     from .store import Store
 
-SOURCE = "source of feed "  #: name of the fact that holds a source which workers read
 LOAD_MAX = 1 << 20  #: bytes of results that are read at once
 
 

@@ -18,7 +18,7 @@ from ..core.outcome import UNSENT, Letter, Piece
 from ..core.record import NamedTuple
 from ..wire.pickles import dumps, loads
 from .bookkeeper import job_from
-from .books import SOURCE, Books
+from .books import Books
 from .feed import Feed
 from .feeder import Feeder
 from .imprint import imprint
@@ -141,7 +141,7 @@ class Rerun:
                     tools = group[0]
                     packed = self._archive.tools(tools)
                     manager.broadcast(**{name: loads(body) for name, body in packed.items()})
-                source = self._facts.get(f"{SOURCE}{group[1]}")
+                source = self._archive.source(group[1])
                 yield from _run_together(manager, list(together), source)
 
     def _manager(self, tasks: int) -> Mp:

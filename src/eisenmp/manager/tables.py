@@ -34,6 +34,7 @@ APPLICATION = 0x6569736E  #: 'eisn'
 VERSION = 1
 SHIFT = 40  #: a row of `tickets` is feed << SHIFT | number
 NUMBER = (1 << SHIFT) - 1
+SOURCE = "source of feed "  #: name of the fact that holds a source which workers read
 CHECKED_MAX = 1 << 28  #: bytes of a file that is looked through when it is opened
 BUSY_TIMEOUT = 30.0  #: seconds that another program may keep the file locked
 

@@ -10,6 +10,7 @@ from ..child.textfile import FIELD_MAX, TextFile
 from ..core.records import Form, lines_in
 from ..core.span import Span
 from ..errors import FeedError
+from .columns import place_of
 from .supply import Supply
 
 TYPE_CHECKING = False
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 BOM = b"\xef\xbb\xbf"
 LOOK = 1 << 16  #: bytes that are read of a file before anything is known of it
 HEAD = 16  #: rows that tell a file from others
-COLUMNS_NAMED = 30
 STATEFUL = ("iso2022", "hz", "utf_7", "utf7")  #: bytes of line ends and quotes may be part of a letter there
 
 
@@ -77,6 +77,20 @@ class TextRows(Supply):
         """Raise FeedError unless there is a header with the column in it."""
         self.stock(0)
 
+    def empty_at(self) -> int | None:
+        """The number of the line behind the last one when there are no rows; FeedError for a bad one."""
+        stock = self.stock(0)
+        scan, reader = self.cutter(stock), stock.open()
+        try:
+            span = scan.cut(1)
+            if span is None:
+                return scan.line
+            reader.rows(span)
+            return None
+        finally:
+            reader.close()
+            scan.close()
+
     def stock(self, size: int) -> TextFile:
         status = os.stat(self._path)
         file = TextFile(
@@ -109,18 +123,7 @@ class TextRows(Supply):
         name, column = f"{self._name}:{line}", self._column
         if fields is None:
             raise FeedError(f"{name}: there is no header line, and so no column {column!r}")
-        found = fields.count(column)
-        if found == 1:
-            return fields.index(column)
-        if found:
-            raise FeedError(f"{name}: {found} columns are called {column!r}")
-        from difflib import get_close_matches
-
-        near = get_close_matches(column, fields, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        names = ", ".join(map(repr, fields[:COLUMNS_NAMED]))
-        more = f" and {len(fields) - COLUMNS_NAMED} more" if len(fields) > COLUMNS_NAMED else ""
-        raise FeedError(f"{name}: there is no column {column!r}{hint}; the columns are {names}{more}")
+        return place_of(column, fields, name)
 
     def __repr__(self) -> str:
         return f"csv_column({self._name!r}, {self._column!r})" if self._column else f"lines({self._name!r})"
@@ -138,7 +141,7 @@ class _Scan:
         self._reader = file.open()
         self._row = 0
         self._byte = 0
-        self._line = 1
+        self.line = 1  #: the number of the next one
         self._width = 64.0  # bytes of a row, about
         try:
             if file.encoding == "utf-8" and self._reader.read(0, min(3, file.size)) == BOM:
@@ -153,10 +156,10 @@ class _Scan:
         from csv import Error, reader
         from io import StringIO
 
-        start, line = self._byte, self._line
+        start, line = self._byte, self.line
         found = self._cut(1)
         if found is None:
-            return header_of(None, self._line)
+            return header_of(None, self.line)
         text = StringIO(self._reader.decoded(self._reader.read(start, self._byte), line), newline="")
         records = reader(text, delimiter=self._file.form.delimiter.decode(), strict=True)
         try:
@@ -167,7 +170,7 @@ class _Scan:
 
     def cut(self, size: int) -> Span | None:
         """The next `size` rows, fewer at the end of the file; None when there are no more."""
-        start, line, row = self._byte, self._line, self._row
+        start, line, row = self._byte, self.line, self._row
         rows = self._cut(size)
         if not rows:
             self.close()
@@ -198,10 +201,10 @@ class _Scan:
             if rows == size or final:
                 break
             if not rows and length > FIELD_MAX:
-                raise FeedError(f"{file.name}:{self._line}: no row ends within {length:,} bytes")
+                raise FeedError(f"{file.name}:{self.line}: no row ends within {length:,} bytes")
             length *= 2
         passed = data[:end]
-        self._line += lines_in(passed)
+        self.line += lines_in(passed)
         self._byte += end
         if rows:
             self._width = max(1.0, end / rows)
