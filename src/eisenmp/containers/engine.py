@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from urllib.parse import urlsplit
 
 from docker import APIClient
@@ -60,8 +62,8 @@ class Engine:
         parts = urlsplit(place)
         if parts.scheme not in LOCAL and parts.hostname not in LOOPBACKS:
             raise ContainerError(f"{place}: it is not on this machine, where the ports of the slots are")
-        if parts.scheme == "unix" and not os.path.exists(parts.path):
-            raise ContainerError(f"{place}: there is no such socket")
+        if parts.scheme == "unix":
+            _knock(place, parts.path)
         secrets: dict[str, Any] = kwargs_from_env(dict(environment))
         secrets.pop("base_url", None)
         first = self._client(FIRST_VERSION, SHORT, secrets)
@@ -114,6 +116,18 @@ class Missing(ContainerError):
 
 class Gone(ContainerError):
     """The engine does not answer."""
+
+
+def _knock(place: str, path: str) -> None:
+    """The library leaves a socket open that nobody listens on."""
+    if sys.platform == "win32":
+        return
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(SHORT)
+            probe.connect(path)
+    except OSError as error:
+        raise ContainerError(f"{place}: {error.strerror or error}") from None
 
 
 def _plain(error: object) -> str:

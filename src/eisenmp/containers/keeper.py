@@ -99,10 +99,14 @@ class Keeper:
                 if self._recipe.pull == "never":
                     raise ContainerError(f"there is no image {image!r}, and pull is 'never'") from None
         print(f"fetching {what}", flush=True)
-        for step in engine.ask(what, engine.api.pull, *_split(image), stream=True, decode=True):
-            wrong = step.get("error") if isinstance(step, dict) else None
-            if wrong:
-                raise ContainerError(f"there is no image {image!r}, and it cannot be fetched: {wrong}")
+        wrong = engine.ask(what, self._fetch)
+        if wrong:
+            raise ContainerError(f"there is no image {image!r}, and it cannot be fetched: {wrong}")
+
+    def _fetch(self) -> str:
+        """What went wrong, or nothing."""
+        steps = self._engine.api.pull(*_split(self._recipe.image), stream=True, decode=True)
+        return next((str(step["error"]) for step in steps if "error" in step), "")
 
     def _port(self) -> int:
         """Where the program in the container listens."""
