@@ -195,3 +195,24 @@ def is_well(toolbox: Any) -> bool:
     if mood == "broken":
         raise ValueError("the check itself is broken")
     return mood == "good"
+
+
+@eisenmp.server
+def who_in_slot(toolbox: Any, sockets: list[socket.socket], stop: Any) -> None:
+    """It answers HTTP with its pid and cores, and with what it is called."""
+    import multiprocessing
+
+    from eisenmp.servers.http_handler import serve
+
+    class Named(Handler):
+        def do_GET(self) -> None:
+            names = (
+                f"{toolbox.START_SEQUENCE_NUM} {toolbox.WORKER_NAME} {multiprocessing.current_process().name}"
+            )
+            body = f"{whoami()} {names}".encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    serve(Named, toolbox, sockets, stop)

@@ -52,6 +52,7 @@ DEFAULTS: dict[str, object] = {
     "health_interval": 5.0,
     "health_timeout": 2.0,
     "health_failures_max": 3,
+    "spare": 0,
     "restarts_max": 5,
     "name": None,
 }

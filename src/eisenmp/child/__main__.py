@@ -77,7 +77,6 @@ def work(
         sys.path[:] = spec.sys_path
         sys.argv[:] = spec.argv
     platform.set_affinity(spec.cores)
-    platform.set_title(f"eisenmp:{spec.name}")
     host = Host(spec, Link(socket), on_eof=on_eof, warmth=warmth)
     if warmth is None:
         sys.stdout = stdout = LineStream(1, 1, host.channel)
@@ -88,6 +87,7 @@ def work(
         stdout.sink = stderr.sink = host.channel
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: part(host, stdout, stderr))
+    host.on_name = name_process
     name_process(spec.name)
     expect_stop(host)
     try:
@@ -134,7 +134,12 @@ def _plain(descriptor: int) -> TextIO:
 
 
 def name_process(name: str) -> None:
-    """`multiprocessing.current_process().name` agrees with the toolbox, when the user imports that."""
+    """`multiprocessing.current_process().name` agrees with the toolbox, when the user imports that.
+
+    It may be called again: a spare takes the name of the slot.
+    """
+    platform.set_title(f"eisenmp:{name}")
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Namer)]
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None:
         multiprocessing.current_process().name = name

@@ -80,6 +80,8 @@ class Channel:
         self.paused = False
         self.ended = False  #: the manager is gone
         self.leaving = False  #: the worker is not called again; only its threads may take something
+        self.posting = b""  #: the slot that a spare is to take
+        self.sockets: list[int] = []  #: descriptors that came for it
         self.cancelled: set[int] = set()
         self.chunks_max = 0  #: how many chunks the worker may have; 0 for no limit
         self.chunks = 0  #: that were taken in cycles that have ended; counted where there is a limit
@@ -540,6 +542,10 @@ class Channel:
             self._ordered(a, b, c, queue)
         elif kind == m.REGION:
             self._region(a, b, c)
+        elif kind == m.SOCKET:
+            self.sockets.append(self._link.descriptor())
+        elif kind == m.POST:
+            self.posting = body
 
     def _region(self, number: int, size: int, use: int) -> None:
         if self._loans is None:

@@ -50,6 +50,7 @@ class Host:
         self._register = register
         self._warmth = warmth
         self._server: Server | None = None
+        self.on_name: Callable[[str], None] = lambda name: None  #: the process is called so from now on
         tools = Tools(spec.tools) if warmth is None else warmth.tools
         self.channel = Channel(link, spec.queues, on_eof=on_eof, tools=tools)
         self.channel.reports_rows = spec.reports_rows
@@ -112,7 +113,14 @@ class Host:
         if spec.serving is not None:
             from .serving import Server
 
-            self._server = Server(serve_function(worker, spec.serving), spec.serving, channel)
+            function = serve_function(worker, spec.serving)
+            if spec.serving.place < 0:
+                from .standby import stand_by
+
+                spec = stand_by(spec, channel)
+                self.on_name(spec.name)
+            assert spec.serving is not None
+            self._server = Server(function, spec.serving, channel)
         else:
             arguments = worker.arguments if isinstance(worker, ChunkWorker) else ("toolbox",)
             check_signature(worker.__wrapped__ if isinstance(worker, ChunkWorker) else worker, arguments)

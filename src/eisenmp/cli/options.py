@@ -30,6 +30,7 @@ OF_SERVERS = frozenset(
         "health_timeout",
         "health_failures_max",
         "restarts_max",
+        "spare",
     )
 )
 NOT_HERE = OF_SERVERS | frozenset(LATER)

@@ -162,6 +162,10 @@ class Ledger:
     def worker_started(self, wid: int, slot: int) -> None:
         self.workers[wid] = Worker(wid, slot)
 
+    def worker_moved(self, wid: int, slot: int) -> None:
+        """A worker that has asked for nothing yet is in this slot from now on."""
+        self.workers[wid].slot = slot
+
     def wanted(self, wid: int, index: int, count: int) -> list[Command]:
         """The worker wants `count` items of the queue in all since its start."""
         worker = self.workers.get(wid)

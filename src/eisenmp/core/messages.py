@@ -15,6 +15,8 @@ QUEUE = 7  #: queue; body: pickled QueueName of a queue made after the start
 CONTROL = 8  #: a: one of the orders below; b: lease; c: count; queue
 CHUNKS = 13  #: as CHUNK, for consecutive leases and tickets from `a` and `b` on; body: pickled list of bodies
 
+POST = 11  #: body: pickled `core.site.Posting`: a spare takes that slot
+SOCKET = 12  #: carries a descriptor, of a socket of the POST that follows
 REGION = 10  #: a: number, b: size, c: what for; carries a descriptor; without a size: it is dropped
 
 # manager -> zygote, after START (body: pickled `child.spec.Warm`) and TOOLS
@@ -43,6 +45,7 @@ KEPT = (
     50  #: c: 1 the worker still reads these blocks after the end of a cycle, 0 no more; body: offsets, 8 each
 )
 CHECKED = 52  #: a: number of the question; flags: 1 when the server is well, else 0
+LOADED = 53  #: a spare could take a slot
 ARENA = 51  #: the worker has large results, and asks for a REGION for them
 
 # zygote -> manager; also LOG, and FAILED_START with a: wid

@@ -259,6 +259,7 @@ class Settings:
     health_interval: float = _setting(5.0, _seconds(), "seconds between two checks of a server")
     health_timeout: float = _setting(2.0, _seconds(), "seconds that a check may take")
     health_failures_max: int = _setting(3, _whole(1), "failures in a row that make a server unhealthy")
+    spare: int = _setting(0, _whole(0), "processes of each port group that wait to replace a dead one")
     restarts_max: int = _setting(5, _COUNT, "crashes of a server slot in a minute before it is given up")
     name: str | None = _setting(None, _NAME, "what `eisenmp ps` calls the manager")
 

@@ -11,6 +11,7 @@ SERVERS = ("auto", "uvicorn", "waitress", "aiohttp", "http.server", "function")
 class Serving(NamedTuple):
     """What a worker is told of its place: listening sockets by descriptor, and how to serve on them.
 
+    A spare has the place -1 and no sockets, until its Posting comes.
     `server` is empty for a function of (toolbox, sockets, stop), else one of SERVERS.
     """
 
@@ -25,6 +26,16 @@ class Serving(NamedTuple):
     health: str = ""  #: 'tcp', a path, or 'function' for `check`; empty where nobody asks
     health_timeout: float = 2.0
     check: object = None  #: the Source of a function of the toolbox
+
+
+class Posting(NamedTuple):
+    """The slot that a spare takes. `serving.sockets` have families only: the descriptors come before it."""
+
+    slot: int
+    name: str
+    worker_id: int
+    cores: tuple[int, ...]
+    serving: Serving
 
 
 class Site:

@@ -59,6 +59,7 @@ class Slot:
         self.restart_reason = ""
         self.start_failures = 0
         self.server: ServerSlot | None = None  #: the worker is a server: another machine decides
+        self.group = ""  #: of a spare
         self.process = 0  #: which of its processes this is
         self.wrong = ""  #: how a server has said that it failed
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -99,6 +100,7 @@ class Crew:
         self._by_wid: dict[int, Slot] = {}
         self._heirs: dict[int, Slot] = {}  # by slot: the process that will follow the one that is there
         self._leavers: set[Slot] = set()  # that have no place in the crew any more and are not gone yet
+        self.reserves: set[Slot] = set()  #: processes that wait for a slot
         self._wids = count(1)
         self._environment: dict[str, str] | None = None
         self._warm: tuple[tuple[Source, ...], bytes] | None = None
@@ -114,7 +116,7 @@ class Crew:
 
     def everyone(self) -> list[Slot]:
         """The slots, and those who are to take one or have handed it over."""
-        return [*self.slots, *self._heirs.values(), *self._leavers]
+        return [*self.slots, *self._heirs.values(), *self._leavers, *self.reserves]
 
     def alive(self) -> Iterator[Slot]:
         return (slot for slot in self.everyone() if slot.alive)
@@ -140,7 +142,7 @@ class Crew:
 
     def is_spare(self, slot: Slot) -> bool:
         """Whether it is an heir, or was one in vain, or has handed over its place."""
-        return self.is_heir(slot) or slot in self._leavers
+        return self.is_heir(slot) or slot in self._leavers or slot in self.reserves
 
     def drop_spare(self, slot: Slot) -> None:
         if self.is_heir(slot):
@@ -162,6 +164,28 @@ class Crew:
     def heir_is_ready(self, slot: Slot) -> bool:
         heir = self._heirs.get(slot.number)
         return heir is not None and heir.ready
+
+    def add_reserve(self, name: str, group: str) -> Slot:
+        """Room for a process that waits for a slot."""
+        reserve = Slot(-1, self.slots[0])
+        reserve.name, reserve.group = name, group
+        self.reserves.add(reserve)
+        return reserve
+
+    def place_reserve(self, reserve: Slot, number: int) -> None:
+        """It is in the slot from now on, under the slot's names."""
+        before = self.slots[number]
+        reserve.number, reserve.name, reserve.worker_id = number, before.name, before.worker_id
+        self.reserves.discard(reserve)
+        self.slots[number] = reserve
+
+    def dismiss_reserve(self, reserve: Slot) -> None:
+        reserve.retired = True
+        self.order_stop(reserve)
+
+    def forget_reserve(self, reserve: Slot) -> None:
+        reserve.retired = True
+        self.reserves.discard(reserve)
 
     def queue_name(self, index: int) -> str:
         return self._names[index].name
@@ -190,9 +214,9 @@ class Crew:
         slot.dump = Stack()
         cores = cores_of(self.settings.pin, slot.number)
         serving, descriptors = None, self.descriptors
-        if slot.server is not None and self.fleet is not None:
-            serving = self.fleet.serving(slot.server)
-            cores = slot.server.seat.cores or cores
+        if self.fleet is not None:
+            serving, seat_cores = self.fleet.launched(slot)
+            cores = seat_cores or cores
             descriptors = (*descriptors, *(descriptor for descriptor, _ in serving.sockets))
         spec = Spec(
             manager=self._manager,

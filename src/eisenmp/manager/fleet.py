@@ -17,6 +17,7 @@ from .health import Health
 from .rollouts import Rollouts
 from .rotation import Rotation
 from .server_slot import ServerSlot
+from .spares import Spares
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Fleet:
             checked=settings.health is not None,
             failures_max=settings.health_failures_max,
         )
+        self.spares = Spares(dispatcher, settings, self)
         self.health = Health(dispatcher, settings, self.handle)
         self._check = _source(settings.health)
         try:
@@ -84,14 +86,28 @@ class Fleet:
         for server in self.slots:
             self.handle(server, s.Begin())
 
+    def launched(self, slot: Slot) -> tuple[Serving, tuple[int, ...]]:
+        """What the process that is started there is told, and the cores that it is bound to."""
+        if slot.server is not None:
+            return self.serving(slot.server), slot.server.seat.cores
+        return self.spares.serving(slot.group), self.rotation.groups[slot.group].cores
+
     def serving(self, server: ServerSlot) -> Serving:
         """What its processes are told."""
-        site = self._site
-        return Serving(
-            group=server.seat.group,
+        return self.told(server.seat.group)._replace(
             place=server.seat.place,
             ports=tuple(each.getsockname()[1] for each in server.sockets),
             sockets=tuple((each.fileno(), int(each.family)) for each in server.sockets),
+        )
+
+    def told(self, group: str) -> Serving:
+        """What all processes of a group are told."""
+        site = self._site
+        return Serving(
+            group=group,
+            place=0,
+            ports=(),
+            sockets=(),
             grace=self._settings.drain_timeout,
             requests_max=self._requests_max(),
             server="" if site is None else site.server,
@@ -131,6 +147,14 @@ class Fleet:
             self._do(server, command)
         self._arm(server)
         self.rollouts.look(server)
+        self.refill(server.seat.group)
+
+    def refill(self, group: str) -> None:
+        """Have spares once the slots of the group have what they need."""
+        if not self.spares.wanted or self.stopping or self.rollouts.running(group):
+            return
+        if all(server.machine.settled for server in self.members(group)):
+            self.spares.fill(group)
 
     def _arm(self, server: ServerSlot) -> None:
         due = server.machine.due
@@ -174,7 +198,7 @@ class Fleet:
             self._dispatcher.emit("WorkerDied", (slot.number, slot.name, blame.pid, blame.exitcode, cause))
         server.restarts += unwanted
         server.tail = list(slot.tail)
-        self.handle(server, s.Ended(slot.process, cause))
+        self.handle(server, s.Ended(slot.process, cause, self.spares.count(server.seat.group) > 0))
         if slot is crew.slots[server.number]:
             # who was to follow it is the one now
             crew.promote(slot)
@@ -212,6 +236,11 @@ class Fleet:
             slot = crew.make_heir(before)
             assert slot is not None
         else:
+            spare = self.spares.take(server)
+            if spare is not None:
+                spare.server, spare.process = server, process
+                server.processes[process] = spare
+                return
             slot = crew.slots[server.number] = Slot(server.number, before)
         slot.server, slot.process = server, process
         server.processes[process] = slot

@@ -44,6 +44,7 @@ class Reception:
             m.REQUEST: self._on_request,
             m.PROGRESS: self._on_progress,
             m.CHECKED: self._on_checked,
+            m.LOADED: self._on_loaded,
             m.ARENA: lambda wid, message: None,
         }
         if dispatcher.lender is not None:
@@ -205,7 +206,7 @@ class Reception:
     def _on_failed_start(self, wid: int, message: Message) -> None:
         text, traceback_text, path, line = loads(message.body)
         slot = self._dispatcher.crew.find(wid)
-        if slot is not None and slot.server is not None:
+        if slot is not None and (slot.server is not None or slot.group):
             slot.wrong = text
             return
         if slot is not None:
@@ -240,6 +241,11 @@ class Reception:
         slot, fleet = self._dispatcher.crew.find(wid), self._supervisor.fleet
         if slot is not None and fleet is not None:
             fleet.health.answered(slot, message.a, bool(message.flags))
+
+    def _on_loaded(self, wid: int, message: Message) -> None:
+        slot, fleet = self._dispatcher.crew.find(wid), self._supervisor.fleet
+        if slot is not None and fleet is not None:
+            fleet.spares.loaded(slot)
 
 
 def _leases(body: bytes) -> list[int]:

@@ -38,6 +38,7 @@ class Rollouts:
             fleet.rotation.share(group, members[-1].seat.place, canary)
             members = members[-1:]
         fleet.steer(group)
+        fleet.spares.renew(group)
         rollout = self._last[group] = Rollout([server.number for server in members])
         self._advance(rollout)
         return rollout

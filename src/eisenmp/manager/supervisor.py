@@ -97,6 +97,8 @@ class Supervisor:
         )
         if slot.server is not None and self.fleet is not None:
             self.fleet.lost(slot, blame)
+        elif slot.group and self.fleet is not None:
+            self.fleet.spares.lost(slot, blame)
         elif self._dispatcher.crew.is_spare(slot):
             self._spare_lost(slot, blame, expected=expected)
         elif followed:

@@ -6,6 +6,8 @@ import asyncio
 
 from aiohttp import web
 
+from .accepting import stop_accepting
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
@@ -46,12 +48,10 @@ async def _serve(app: web.Application, sockets: list[socket], stop: Stop) -> Non
             await web.SockSite(runner, each, backlog=BACKLOG).start()
         stop.ready()
         await changed.wait()
+        await stop_accepting(sockets)
         for site in runner.sites:
             await site.stop()
-        while True:
-            # also what was accepted at the last moment is a connection after some rounds of the loop
+        while not stop.is_set() and runner.server is not None and runner.server.connections:
             await asyncio.sleep(LOOK)
-            if stop.is_set() or runner.server is None or not runner.server.connections:
-                break
     finally:
         await runner.cleanup()

@@ -6,6 +6,8 @@ import asyncio
 
 import uvicorn
 
+from .accepting import stop_accepting
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
@@ -47,13 +49,11 @@ async def _serve(server: Any, sockets: list[socket], stop: Stop) -> None:
     stop.ready()
     ticks = loop.create_task(server.main_loop())
     await changed.wait()
+    await stop_accepting(sockets)
     for listener in server.servers:
         listener.close()
-    while True:
-        # also what was accepted at the last moment is a connection after some rounds of the loop
+    while not stop.is_set() and server.server_state.connections:
         await asyncio.sleep(LOOK)
-        if stop.is_set() or not server.server_state.connections:
-            break
     server.should_exit = True
     await ticks
     await server.shutdown(sockets=sockets)
