@@ -36,7 +36,7 @@ class Running:
         self._engine = engine
         self._recipe = recipe
         self._on_end = on_end
-        self._leaving = False
+        self._leaving = self._started = False
         self._threads: list[threading.Thread] = []
 
     def start(self, port: int, keywords: dict[str, Any], labels: dict[str, str]) -> None:
@@ -64,6 +64,7 @@ class Running:
         )
         self.number = engine.ask(f"container for {self.name}", lambda: str(made["Id"]))
         engine.ask(f"{self.what} does not start", engine.api.start, self.number)
+        self._started = True
         self._watch(self._wait, "wait")
         for stream in ("stdout", "stderr"):
             self._watch(partial(self._read, stream), stream)
@@ -145,7 +146,7 @@ class Running:
     def signal(self) -> None:
         """Ask it to end, as its image says: SIGTERM by default."""
         self._leaving = True
-        if not self.number or self.ended.is_set():
+        if not self._started or self.ended.is_set():
             return
         signal = (self._safely("Config") or {}).get("StopSignal") or "SIGTERM"
         self._tell(self._engine.api.kill, self.number, signal=signal)
@@ -158,7 +159,7 @@ class Running:
 
     def wait(self, deadline: float) -> bool:
         """Whether it has ended by then."""
-        return not self.number or self.ended.wait(max(0.0, deadline - monotonic()))
+        return not self._started or self.ended.wait(max(0.0, deadline - monotonic()))
 
     def remove(self) -> None:
         """Have it gone, at once."""
