@@ -37,6 +37,7 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
     "chunks_max": ({"5": 5, "none": None}, "0"),
     "threads_max": ({"2": 2}, "none of them"),
     "pin": ({"core": "core", "0,2": (0, 2), "0-1": (0, 1)}, "somewhere"),
+    "log_format": ({"json": "json", "text": "text"}, "xml"),
     "name": ({"nightly": "nightly"}, "a/b"),
 }
 FLAGS = {name for name, kind, _, _ in Settings.fields() if kind == "bool"} - NOT_HERE

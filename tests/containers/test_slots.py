@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 import eisenmp
+from eisenmp.cli.failure import Refusal
+from eisenmp.cli.serve import _container as container_of
+from eisenmp.cli.serve import serve
 from tests.containers.fake_engine import FakeEngine, Faults
 from tests.servers.load import Load, get
+from tests.servers.test_serve import served, serving
 
 
 @pytest.fixture
@@ -99,3 +105,47 @@ def test_the_slots_with_an_image_that_does_not_exist(engine: FakeEngine) -> None
     with pytest.raises(eisenmp.SlotFailed, match="there is no image 'nothing', and pull is 'never'"):
         with emp:
             emp.ready(timeout=60)
+
+
+def test_serve_by_a_file_and_by_options(engine: FakeEngine, tmp_path: Path) -> None:
+    tmp_path.joinpath("eisenmp.toml").write_text(
+        '[serve]\nports = ["web=0"]\nlame-duck = 0\n'
+        '[serve.container]\nimage = "shop"\nstop-timeout = 0\nenvironment = {LEVEL = 3}\nmemory = "1G"\n'
+    )
+    with serving("--container-memory", "64M", folder=tmp_path) as program:
+        ((_, place, _),) = served(program, 1)
+        (container,) = engine.containers.values()
+        assert get(place).startswith(container.number)
+        assert "LEVEL=3" in container.request["Env"]
+        assert container.request["HostConfig"]["Memory"] == 64 << 20
+        program.send_signal(signal.SIGTERM)
+        assert program.wait() == 130
+    assert not engine.containers
+
+
+def test_what_options_mean() -> None:
+    made = container_of({"container": "shop", "container_port": 80, "container_memory": "64M"})
+    assert made is not None
+    assert (made.recipe.image, made.recipe.port, made.recipe.memory) == ("shop", 80, 64 << 20)
+    assert container_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"container": {"image": "shop", "ports": 1}}, "got an unexpected keyword argument 'ports'"),
+        ({"container": {"image": "shop", "pull": "x"}}, "pull is one of missing, never, always"),
+        ({"container": {"port": 1}}, "missing 1 required positional argument: 'image'"),
+        ({"container": 7}, "image is the name of one, such as 'shop:2', not 7"),
+        ({"container_port": 80}, "which image? Name it with --container"),
+    ],
+)
+def test_what_serve_refuses(options: dict[str, Any], says: str) -> None:
+    with pytest.raises((Refusal, eisenmp.SettingsError)) as refused:
+        container_of(options)
+    assert says in str(refused.value)
+
+
+def test_an_app_or_containers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve("app:app", container="shop", ports=["web=0"]) == 2
+    assert "an app or containers? Both are named: app:app and shop" in capsys.readouterr().err

@@ -216,3 +216,11 @@ def who_in_slot(toolbox: Any, sockets: list[socket.socket], stop: Any) -> None:
             self.wfile.write(body)
 
     serve(Named, toolbox, sockets, stop)
+
+
+class Talking(Handler):
+    """It prints what it is asked for."""
+
+    def do_GET(self) -> None:
+        print(f"asked for {self.path}", flush=True)
+        super().do_GET()

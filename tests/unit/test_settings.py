@@ -54,6 +54,7 @@ DEFAULTS: dict[str, object] = {
     "health_failures_max": 3,
     "spare": 0,
     "restarts_max": 5,
+    "log_format": "text",
     "name": None,
 }
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ..manager.control import ask_path, sockets
+from ..errors import EisenmpError
+from ..manager.control import ask_path, follow_path, sockets
 from .exitcodes import DONE, FAILED
 from .failure import Refusal, report
 
@@ -94,13 +95,41 @@ def scale(
     return _said(_ask(name, {"command": "scale", "group": group, "slots": slots}))
 
 
-def logs(slot: Annotated[str, Parameter(help="A slot, such as blue/0.")], /, *, name: Name = None) -> int:
+def logs(
+    slot: Annotated[str | None, Parameter(help="A slot, such as blue/0; all of them with -f.")] = None,
+    /,
+    *,
+    follow: Annotated[
+        bool, Parameter(name=("--follow", "-f"), help="Go on with what is written from now on.", negative="")
+    ] = False,
+    name: Name = None,
+) -> int:
     """Show the last lines of a slot's process, also of one that has ended."""
+    if follow:
+        return _follow(slot, name)
+    if slot is None:
+        return report(Refusal("of which slot? Name it, or follow all of them with -f"))
     answer = _ask(name, {"command": "logs", "slot": slot})
     if isinstance(answer, int):
         return answer
     for line in answer["lines"]:
         print(line)
+    return DONE
+
+
+def _follow(slot: str | None, name: str | None) -> int:
+    try:
+        path, _ = _one(name)
+        for line in follow_path(path, slot):
+            print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return report(Refusal(f"the manager has ended: {error.strerror}", FAILED))
+    except EisenmpError as error:
+        return report(Refusal(str(error), FAILED))
+    except Refusal as error:
+        return report(error)
     return DONE
 
 

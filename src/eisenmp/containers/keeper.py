@@ -117,7 +117,7 @@ class Keeper:
             return _free_port()
         what = f"image {recipe.image!r}"
         config = engine.ask(what, lambda: engine.api.inspect_image(recipe.image)["Config"]) or {}
-        exposed = [port for port, _, kind in _exposed(config) if kind in ("", "tcp")]
+        exposed = [port for port, kind in _exposed(config) if kind in ("", "tcp")]
         if len(exposed) != 1:
             many = "several ports" if exposed else "no port"
             raise ContainerError(f"image {recipe.image!r} exposes {many}: say which with port")
@@ -198,11 +198,11 @@ def _split(image: str) -> tuple[str, str]:
     return (name, tag) if colon and "/" not in tag else (image, "latest")
 
 
-def _exposed(config: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+def _exposed(config: dict[str, Any]) -> Iterator[tuple[int, str]]:
     for text in config.get("ExposedPorts") or {}:
-        port, slash, kind = str(text).partition("/")
+        port, _, kind = str(text).partition("/")
         if port.isdecimal():
-            yield int(port), slash, kind
+            yield int(port), kind
 
 
 def _free_port() -> int:

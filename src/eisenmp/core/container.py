@@ -97,7 +97,11 @@ class Container(Site):
         )
         if network == "host" and port is not None and per_port > 1:
             raise SettingsError("a container: several cannot listen on one port of the host; leave port out")
-        words = ("/bin/sh", "-c", command) if isinstance(command, str) and command else tuple(command)
+        for volume in _texts(volumes, "volumes"):
+            parts = volume.split(":")
+            whole = len(parts) in (2, 3) and all(parts)
+            _check(whole, "volumes are written source:/place or source:/place:ro", volume)
+        words = ("/bin/sh", "-c", command) if isinstance(command, str) and command else command
         self.recipe = Recipe(
             image=image.strip(),
             port=port or 0,

@@ -214,6 +214,7 @@ _BYTES = Kind("a number of bytes of at least 1 MiB, such as 536870912 or '512M',
 _SHARED = Kind("a number of bytes of at least 1 MiB, such as '2G', 0 for none,", _take_bytes_or_none)
 _PIN = Kind("'none', 'core' or a list of core numbers", _take_pin, words=("none", "core"))
 _GROUPS = Kind("a list of PortGroup", _take_groups)
+_LOG = _choice("text", "json")
 _HEALTH = Kind("'tcp', a path such as '/healthz', a function, or 'file.py:name' of one,", _take_health, str)
 _NAME = Kind("a name without slashes", _take_name, str)
 
@@ -261,6 +262,7 @@ class Settings:
     health_failures_max: int = _setting(3, _whole(1), "failures in a row that make a server unhealthy")
     spare: int = _setting(0, _whole(0), "processes of each port group that wait to replace a dead one")
     restarts_max: int = _setting(5, _COUNT, "crashes of a server slot in a minute before it is given up")
+    log_format: str = _setting("text", _LOG, "what workers print: lines under their name, or JSON objects")
     name: str | None = _setting(None, _NAME, "what `eisenmp ps` calls the manager")
 
     def __init__(self, **values: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from _queue import SimpleQueue
+from time import time
 
 from ..core import queues
 from ..core.chunk import STOP_MSG
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .legacy import Boxes
 
 OUTPUT_HEADER = "OUTPUT_HEADER"
+STREAMS = {1: "stdout", 2: "stderr"}
 TOKEN_HEADER = 2 * OUTPUT_HEADER  #: of a result that a worker makes of the list that ends it
 OUTPUT = queues.STANDARD.index(queues.OUTPUT)
 PRINT = queues.STANDARD.index(queues.PRINT)
@@ -96,9 +98,12 @@ class Collector:
 
     # called from the loop or any thread
 
-    def printed(self, name: str, stream: int, text: str) -> None:
+    def printed(self, name: str, stream: int, text: str, pid: int = 0) -> None:
         """Lines that a worker printed: shown under its name."""
-        self._add(self._print_lines, name, stream, text)
+        if self.settings.log_format == "json":
+            self._add(self._print_records, name, stream, text, pid, time())
+        else:
+            self._add(self._print_lines, name, stream, text)
 
     def note(self, queue: int, body: bytes) -> None:
         """Something put into mp_print_q, mp_info_q or mp_process_q."""
@@ -139,6 +144,13 @@ class Collector:
 
     def _print_lines(self, name: str, stream: int, text: str) -> None:
         _show("".join(f"{name} | {line}\n" for line in text.splitlines()), stream, end="")
+
+    def _print_records(self, name: str, stream: int, text: str, pid: int, moment: float) -> None:
+        import json
+
+        record = {"time": round(moment, 3), "name": name, "pid": pid, "stream": STREAMS[stream]}
+        lines = [json.dumps({**record, "line": line}) + "\n" for line in text.splitlines()]
+        _show("".join(lines), stream, end="")
 
     def _print_note(self, body: bytes) -> None:
         message = loads(body)

@@ -17,9 +17,10 @@ from ..errors import EisenmpError, SettingsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from .follower import Follower
     from .mp import Mp
 
 SUFFIX = ".sock"
@@ -61,6 +62,7 @@ class Control:
         self._manager = manager
         self.path = os.path.join(open_folder(), f"{manager.settings.name or manager.uid}{SUFFIX}")
         self._threads: list[threading.Thread] = []
+        self._followers: list[Follower] = []
         self._lock = threading.Lock()
         if sys.platform == "win32":
             raise OSError("there are no such sockets on Windows")
@@ -89,6 +91,8 @@ class Control:
             pass  # not needed to wake the thread everywhere
         self._thread.join()
         self._socket.close()
+        for follower in list(self._followers):
+            follower.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
@@ -113,6 +117,10 @@ class Control:
                 if not _is_own(connection):
                     return
                 request = json.loads(_line(connection))
+                if request["command"] == "logs" and request.get("follow"):
+                    connection.settimeout(None)
+                    self._follow(connection, request.get("slot"))
+                    return
                 answer = self._do(request)
             except (EisenmpError, TimeoutError) as error:
                 answer = {"error": str(error)}
@@ -122,6 +130,28 @@ class Control:
                 connection.sendall(json.dumps(answer).encode() + b"\n")
             except OSError:
                 return  # it does not wait for it
+
+    def _follow(self, connection: socket.socket, slot: str | None) -> None:
+        from .events import OutputLine
+        from .follower import Follower
+
+        manager = self._manager
+        with manager.dispatcher.lock:
+            # nothing is written between the one and the other
+            number = None if slot is None else manager.fleet.find(_slot(slot)).number
+            lines = [] if number is None else manager.last_lines(number)
+            follower = Follower(connection, number, lines)
+            manager.on(OutputLine, follower.wrote)
+            self._followers.append(follower)
+        try:
+            if self._closed:
+                follower.close()
+            follower.run()
+        except OSError:
+            return  # the reader is gone
+        finally:
+            manager.off(OutputLine, follower.wrote)
+            self._followers.remove(follower)
 
     def _do(self, request: Mapping[str, Any]) -> dict[str, Any]:
         manager, command = self._manager, request["command"]
@@ -182,6 +212,22 @@ def ask_path(path: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
     answer: dict[str, Any] | None = json.loads(line) if line else None
     return answer
+
+
+def follow_path(path: str, slot: str | None) -> Iterator[str]:
+    """The lines of a slot, or of all, as they are written, until its manager ends. Raises EisenmpError."""
+    if sys.platform == "win32":
+        return
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        request = {"command": "logs", "slot": slot, "follow": True}
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        with connection.makefile("rb") as answers:
+            for line in answers:
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise EisenmpError(answer["error"])
+                yield from answer["lines"]
 
 
 def sockets() -> list[str]:

@@ -678,6 +678,10 @@ class Mp(Door, ServerHost):
         if self._started:
             self.dispatcher.emit = self._subscribers.emit
 
+    def off(self, event_type: type[Any], call: Callable[[Any], None]) -> None:
+        """Do not call it for these events any more."""
+        self._subscribers.remove(event_type, call)
+
     def resize(self, procs_max: int) -> None:
         """Have `procs_max` workers: new ones start, surplus ones leave after their running cycle."""
         procs = self.settings.replace(procs_max=procs_max).procs_max

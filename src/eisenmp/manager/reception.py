@@ -176,10 +176,11 @@ class Reception:
         slot.tail.extend(said)
         if slot.dumps_quietly and len(said) < len(lines):
             text = "".join(f"{line}\n" for line in said)
+        name = slot.name if slot.server is None else slot.server.name
         if text:
-            self._dispatcher.collector.printed(slot.name, stream, text)
+            self._dispatcher.collector.printed(name, stream, text, slot.pid)
         if self._dispatcher.emit is not None:
-            self._dispatcher.emit("OutputLine", (slot.number, slot.name, stream, text))
+            self._dispatcher.emit("OutputLine", (slot.number, name, stream, text))
 
     def _on_note(self, wid: int, message: Message) -> None:
         self._dispatcher.collector.note(message.queue, message.body)
