@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,20 +82,30 @@ def test_a_container_that_dies_is_replaced_and_its_port_waits(engine: FakeEngine
     assert not engine.containers
 
 
-def test_one_that_is_never_healthy_is_given_up_and_removed(engine: FakeEngine) -> None:
+def test_one_that_is_never_healthy_is_given_up(engine: FakeEngine) -> None:
     web = eisenmp.PortGroup("web", ports=[0])
     container = eisenmp.Container("shop", health="/nothing", stop_timeout=0)
-    emp = eisenmp.Mp(container, port_groups=[web], lame_duck=0, ready_timeout=2, restarts_max=0)
-    with pytest.raises(eisenmp.SlotFailed, match="was not ready within ready_timeout = 2 s"):
-        with emp:
-            with pytest.raises(eisenmp.SlotFailed):
-                emp.ready(timeout=60)
-            assert any(
-                "is not ready: GET /nothing is answered with 404" in line for line in emp.last_lines("web/0")
-            )
-    # its keeper was killed; the manager has removed it at its end
+    with pytest.raises(eisenmp.SlotFailed, match="it was not ready within ready_timeout = 1 s"):
+        with eisenmp.Mp(container, port_groups=[web], lame_duck=0, ready_timeout=1, restarts_max=0) as emp:
+            emp.ready(timeout=60)
     assert not engine.containers
-    assert len(engine.removed) == 1
+
+
+def test_what_a_killed_keeper_leaves_is_removed_at_the_end(engine: FakeEngine) -> None:
+    web = eisenmp.PortGroup("web", ports=[0])
+    container = eisenmp.Container("shop", health="/nothing", stop_timeout=0)
+    emp = eisenmp.Mp(container, port_groups=[web], lame_duck=0, restarts_max=0)
+    with pytest.raises(eisenmp.SlotFailed, match="was killed by signal 9"):
+        with emp:
+            emp.dispatcher.wait(lambda: says_why(emp.last_lines("web/0")), 60)
+            (left,) = engine.containers.values()
+            os.kill(emp.map()[0].pid, signal.SIGKILL)
+            emp.join(timeout=60)
+    assert engine.removed == [left]
+
+
+def says_why(lines: list[str]) -> bool:
+    return any(line.endswith("is not ready: GET /nothing is answered with 404") for line in lines)
 
 
 def test_the_slots_with_an_image_that_does_not_exist(engine: FakeEngine) -> None:
