@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,27 @@ import eisenmp
 from tests.servers.load import Load, get
 
 APPS = Path(__file__).with_name("apps.py")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_after_a_reload_the_new_application_answers(method: str, tmp_path: Path) -> None:
+    app = tmp_path / "changing.py"
+
+    def write(word: str) -> None:
+        app.write_text(f"def app(environ, start):\n    start('200 OK', [])\n    return [b'{word}']\n")
+
+    write("old")
+    web = eisenmp.PortGroup("web", ports=[0])
+    site = eisenmp.Site(f"{app}:app")
+    with eisenmp.Mp(site, port_groups=[web], lame_duck=0, start_method=method) as emp:
+        emp.ready(timeout=60)
+        place = emp.map()[0].listens[0]
+        assert get(place) == "old"
+        write("newer")
+        emp.reload(timeout=60)
+        assert get(place) == "newer"
+        os.kill(emp.map()[0].pid, signal.SIGKILL)
+        assert get(place) == "newer"
 
 
 @pytest.mark.parametrize(

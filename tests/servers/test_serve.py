@@ -60,6 +60,26 @@ def test_serve_reload_and_stop(tmp_path: Path) -> None:
         assert all(leaks.wait_gone(pid) for _, _, pid in after)
 
 
+def test_a_file_that_changes_is_served_anew(tmp_path: Path) -> None:
+    app = tmp_path / "changing.py"
+
+    def write(word: str) -> None:
+        app.write_text(f"def app(environ, start):\n    start('200 OK', [])\n    return [b'{word}']\n")
+
+    write("old")
+    with serving(
+        "changing.py:app", "--ports", "web=0", "--lame-duck", "0", "--reload", folder=tmp_path
+    ) as program:
+        ((_, place, _),) = served(program, 1)
+        assert get(place) == "old"
+        tmp_path.joinpath("notes.txt").write_text("of no interest")
+        write("newer")
+        served(program, 1)
+        assert get(place) == "newer"
+        program.send_signal(signal.SIGTERM)
+        assert program.wait() == 130
+
+
 def test_the_file_beside_the_user_decides(tmp_path: Path) -> None:
     tmp_path.joinpath("eisenmp.toml").write_text(
         f'[serve]\napp = "{APPS}:line"\nport = 0\nslots = 2\nlame-duck = 0\n'

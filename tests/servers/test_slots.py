@@ -64,6 +64,15 @@ def test_several_servers_in_each_process() -> None:
     assert all(answer[3] == place.rpartition(":")[2] for place, answer in answers.items())
 
 
+@pytest.mark.parametrize("app", ["asgi", "wsgi", "make_aiohttp", "Handler"])
+def test_several_ports_of_one_application(app: str) -> None:
+    many = eisenmp.PortGroup("many", ports=[0, 0], servers_per_slot=2)
+    with eisenmp.Mp(site(app, factory=app.startswith("make")), port_groups=[many], lame_duck=0) as emp:
+        emp.ready(timeout=60)
+        (slot,) = emp.map()
+        assert [get(place).split()[0] for place in slot.listens] == 2 * [str(slot.pid)]
+
+
 def test_the_port_of_a_killed_worker_waits_and_answers_again() -> None:
     died: list[WorkerDied] = []
     group = eisenmp.PortGroup("web", ports=[0, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
@@ -18,6 +19,11 @@ from .exitcodes import DONE, GAVE_UP, INTERRUPTED
 from .failure import Refusal, report, reportable, say, warnings_in_one_line
 from .inputs import import_from_here
 from .options import taken, with_settings
+from .watching import Watching, folders_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PORTS = Group("Ports", sort_key=1)
 CONTAINERS = Group("Containers", sort_key=2)
@@ -73,6 +79,12 @@ def serve(
     container_memory: Annotated[
         str | None, Parameter(help="The most that one may use, such as 64M.", group=CONTAINERS)
     ] = None,
+    reload: Annotated[
+        bool,
+        Parameter(
+            help="Reload when a Python file changes, here or beside the app; with watchfiles.", negative=""
+        ),
+    ] = False,
     config: Annotated[
         str | None, Parameter(help=f"A file with a table [{TABLE}] of these options.", metavar=FILE)
     ] = None,
@@ -91,8 +103,9 @@ def serve(
     try:
         import_from_here()
         options = {**_defaults(), **_read(config), **_changed(given)}
+        watched = folders_of(options.get("app")) if options.pop("reload") else []
         manager = _manager(options, taken(settings))
-        with warnings_in_one_line():
+        with warnings_in_one_line(), _watching(watched, manager):
             return _serve(manager)
     except Exception as error:
         if not reportable(error):
@@ -104,7 +117,14 @@ with_settings(serve, servers=True)
 
 
 def _defaults() -> dict[str, Any]:
-    return {"slots": "auto", "steer": "hash", "servers_per_slot": 1, "server": "auto", "factory": False}
+    return {
+        "slots": "auto",
+        "steer": "hash",
+        "servers_per_slot": 1,
+        "server": "auto",
+        "factory": False,
+        "reload": False,
+    }
 
 
 def _changed(given: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +227,19 @@ def _serve(manager: Mp) -> int:
         manager.stop_interrupted()
         raise
     return DONE
+
+
+@contextmanager
+def _watching(folders: list[str], manager: Mp) -> Iterator[None]:
+    def changed(paths: list[str]) -> None:
+        say(f"{', '.join(map(os.path.relpath, paths))} changed")
+        manager.reload_soon()
+
+    if not folders:
+        yield
+        return
+    with Watching(folders, changed):
+        yield
 
 
 def _say_serving(event: SlotServing) -> None:

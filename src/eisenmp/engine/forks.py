@@ -245,11 +245,18 @@ class ForkServer:
             self._zygote = None
         zygote.kill()
 
+    def renew(self) -> None:
+        """Who asks from now on gets a zygote that loads everything anew. Under the lock."""
+        zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            zygote.outdated = True
+            self._dismiss(zygote)
+
     def _dismiss(self, zygote: Zygote) -> None:
-        """A zygote that will never fork has nothing to do, once all have their answer."""
-        if not self._refusal or zygote.leaving or zygote.children:
+        """A zygote that forks no more has nothing to do, once all have their answer and are buried."""
+        if not (self._refusal or zygote.outdated) or zygote.leaving or zygote.children:
             return
-        if not any(worker.waiting for worker in self._workers()):
+        if not any(worker.waiting and worker.zygote is zygote for worker in self._workers()):
             zygote.hang_up()
 
     def _workers(self) -> list[ForkedWorker]:

@@ -174,6 +174,12 @@ class LocalEngine(StreamEngine):
         self.adopt(worker, ours, launch.spec)
         return worker.pid
 
+    def renew(self) -> None:
+        """Workers that are started from now on load their modules anew."""
+        if self.forks is not None:
+            with self.lock:
+                self.forks.renew()
+
     def _entrance(self) -> int:
         """What a process joins the cgroup of all workers by; -1 where there is none."""
         if not self._enclosed:

@@ -168,6 +168,7 @@ class Zygote(LocalWorker):
         self.answered = False  #: the modules are imported, or cannot be
         self.children: set[int] = set()  #: wids of the workers that it has not reported as ended
         self.leaving = False
+        self.outdated = False  #: what it has loaded may have changed
         self._warm, self._environment = launch.warm, launch.environment
         self._tools = 0  # how many broadcasts it was sent
         self._forks = forks

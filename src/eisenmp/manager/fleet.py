@@ -150,10 +150,13 @@ class Fleet:
         self.refill(server.seat.group)
 
     def refill(self, group: str) -> None:
-        """Have spares once the slots of the group have what they need."""
+        """Have spares once the slots of the group have what they need, and none where no slot is left."""
         if not self.spares.wanted or self.stopping or self.rollouts.running(group):
             return
-        if all(server.machine.settled for server in self.members(group)):
+        machines = [server.machine for server in self.members(group)]
+        if all(machine.phase in (s.STOPPED, s.FAILED) for machine in machines):
+            self.spares.dismiss(group)
+        elif all(machine.settled for machine in machines):
             self.spares.fill(group)
 
     def _arm(self, server: ServerSlot) -> None:
@@ -311,6 +314,9 @@ class Fleet:
     def reload(self, group: str | None, canary: float | None = None) -> list[Rollout]:
         """Replace the processes one slot after the other; with `canary`, of one slot in each group."""
         names = list(self.rotation.groups) if group is None else [group]
+        for name in names:
+            self.rotation.check(name)
+        getattr(self._dispatcher.engine, "renew", _nothing)()
         return [self.rollouts.begin(name, canary) for name in names]
 
     def reload_all(self) -> None:
@@ -376,6 +382,10 @@ class Fleet:
             first = failed[0]
             more = f" (and {len(failed) - 1} more slots)" if len(failed) > 1 else ""
             raise SlotFailed(f"{first.name} was given up: {first.machine.cause}{more}")
+
+
+def _nothing() -> None:
+    """What an engine does that loads nothing ahead."""
 
 
 def _source(health: object) -> Source | None:
