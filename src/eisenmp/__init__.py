@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .child.contracts import worker as worker
     from .child.toolbox import ToolBox as ToolBox
     from .core.chunk import Chunk as Chunk
+    from .core.container import Container as Container
     from .core.ports import PortGroup as PortGroup
     from .core.results import Failure as Failure
     from .core.results import Result as Result
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .core.ticket import Ticket as Ticket
     from .engine.cpus import usable_cpus as usable_cpus
     from .errors import ChunkTimeout as ChunkTimeout
+    from .errors import ContainerError as ContainerError
     from .errors import EisenmpError as EisenmpError
     from .errors import FeedError as FeedError
     from .errors import LoadError as LoadError
@@ -52,6 +54,8 @@ __version__ = "2.0.0.dev0"
 _WHERE = {
     "Chunk": "core.chunk",
     "ChunkTimeout": "errors",
+    "Container": "core.container",
+    "ContainerError": "errors",
     "EisenmpError": "errors",
     "Failure": "core.results",
     "Feed": "manager.feed",

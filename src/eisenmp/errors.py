@@ -87,6 +87,10 @@ class SlotFailed(EisenmpError):
     """A server slot was given up: its process ended too often, or the one that was to follow never served."""
 
 
+class ContainerError(EisenmpError):
+    """A container cannot be made or has ended, or no container engine answers."""
+
+
 class TableError(EisenmpError, ValueError):
     """The file of a SharedTable is damaged, gone, of another version, or cannot be written."""
 

@@ -35,6 +35,7 @@ class Stop:
         self, grace: float, on_ready: Callable[[], None], requests_max: int, on_full: Callable[[], None]
     ) -> None:
         self.grace = grace
+        self.serving: Serving | None = None  #: the place of the server, as the manager told it
         self.requests = 0
         self._requests_max = requests_max
         self._on_full = on_full
@@ -157,6 +158,7 @@ class Server:
                 self._channel.on_check = health.ask
             if not self.says_ready:
                 self.stop.ready()
+            self.stop.serving = self._serving
             self._function(toolbox, sockets, self.stop)
         except (Exception, SystemExit) as error:
             if isinstance(error, SystemExit) and self.stop.is_set():

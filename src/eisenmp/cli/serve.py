@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from ..core.container import Container
 from ..core.ports import PortGroup, read_group
 from ..core.site import Site
 from ..errors import SettingsError, SlotFailed
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PORTS = Group("Ports", sort_key=1)
+CONTAINERS = Group("Containers", sort_key=2)
 FILE = "eisenmp.toml"
 TABLE = "serve"  #: the table of the file
 SERVERS = "auto, uvicorn, waitress, aiohttp, http.server or function"
@@ -66,6 +68,17 @@ def serve(
     ] = 1,
     server: Annotated[str, Parameter(help=f"{SERVERS}.", metavar="NAME")] = "auto",
     factory: Annotated[bool, Parameter(help="The app is a function that makes it.", negative="")] = False,
+    container: Annotated[
+        str | None,
+        Parameter(help="Containers of this image serve, not an app.", metavar="IMAGE", group=CONTAINERS),
+    ] = None,
+    container_port: Annotated[
+        int | None,
+        Parameter(help="Where the program in it listens; by default the port it exposes.", group=CONTAINERS),
+    ] = None,
+    container_memory: Annotated[
+        str | None, Parameter(help="The most that one may use, such as 64M.", group=CONTAINERS)
+    ] = None,
     reload: Annotated[
         bool,
         Parameter(
@@ -84,6 +97,7 @@ def serve(
 
     * `eisenmp serve app:create_app --factory --ports blue=13000-13005@core0 --ports yellow=14000-14005@core1`
     * `eisenmp serve site:app --port 8000 --slots 4 --steer client-ip`
+    * `eisenmp serve --container shop:2 --ports shop=7000-7003@core0-1`
     """
     given = {name: value for name, value in locals().items() if name != "settings"}
     try:
@@ -143,11 +157,31 @@ def _read(config: str | None) -> dict[str, Any]:
 
 
 def _manager(options: dict[str, Any], keywords: dict[str, Any]) -> Mp:
-    app, groups = options.pop("app", None), _groups(options)
-    if app is None:
+    app, groups, container = options.pop("app", None), _groups(options), _container(options)
+    factory, server = options.pop("factory"), options.pop("server")
+    if app is None and container is None:
         raise Refusal(f"what is to be served? Name it as 'file.py:app', or as app in {FILE}")
-    site = Site(app, factory=options.pop("factory"), server=options.pop("server"))
+    if app is not None and container is not None:
+        raise Refusal(f"an app or containers? Both are named: {app} and {container.recipe.image}")
+    site = Site(app, factory=factory, server=server) if container is None else container
     return Mp(site, port_groups=groups, **{**options, **keywords})
+
+
+def _container(options: dict[str, Any]) -> Container | None:
+    """What `--container` and the like mean, or the name or table `container` of the file."""
+    given = options.pop("container", None)
+    port, memory = options.pop("container_port", None), options.pop("container_memory", None)
+    if given is None:
+        if port is not None or memory is not None:
+            raise Refusal("which image? Name it with --container")
+        return None
+    table = dict(given) if isinstance(given, dict) else {"image": given}
+    table = {name.replace("-", "_"): value for name, value in table.items()}
+    table.update({name: value for name, value in (("port", port), ("memory", memory)) if value is not None})
+    try:
+        return Container(**table)
+    except TypeError as error:
+        raise Refusal(f"{FILE}: [{TABLE}.container]: {str(error).partition('() ')[2]}") from error
 
 
 def _groups(options: dict[str, Any]) -> list[PortGroup]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core import slots as s
+from ..core.container import SERVER as CONTAINER
 from ..core.record import NamedTuple
 from ..errors import EisenmpError, SlotFailed
 
@@ -74,6 +75,10 @@ class ServerHost:
             self._control = None
         if self._fleet is not None:
             self._fleet.close()
+            if self._site is not None and self._site.server == CONTAINER:
+                from ..containers.ending import remove_what_is_left
+
+                remove_what_is_left()
 
     @property
     def fleet(self) -> Fleet:

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: server: (module beside this one, library, what to install)
+#: server: (module beside this one, the library that it needs)
 SERVERS = {
     "uvicorn": ("asgi", "uvicorn"),
     "waitress": ("wsgi", "waitress"),
     "aiohttp": ("aiohttp_site", "aiohttp"),
     "http.server": ("http_handler", ""),
+    "container": (".containers.keeper", "docker"),
 }
 
 
@@ -37,11 +38,12 @@ def adapt(loaded: Any, server: str, factory: bool) -> Callable[[Any, Any, Any], 
         return partial(_call, getattr(app, "__wrapped__", app))
     module, library = SERVERS[server]
     try:
-        serve = import_module(f"{__package__}.{module}").serve
+        serve = import_module(f".{module}", __package__).serve
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] != library:
             raise
-        raise LoadError(f"{server} is not installed: pip install 'eisenmp[servers]'") from error
+        extra = "containers" if library == "docker" else "servers"
+        raise LoadError(f"{library} is not installed: pip install 'eisenmp[{extra}]'") from error
     return partial(serve, app)
 
 
