@@ -39,6 +39,27 @@ class NoPause(Mutant):
         return commands
 
 
+class SpareInHaste(Mutant):
+    """A spare takes over at once, however short the one before it has served."""
+
+    breaks = frozenset({"no start before the pause is over"})
+
+    def _ended(self, event: Ended, now: float) -> list[Command]:
+        commands = super()._ended(event, now)
+        if event.spare and self.rest == CRASHED and self.resume_at < NEVER:
+            self.resume_at = now
+        return commands
+
+
+class SpareUnused(Mutant):
+    """A spare waits like everybody."""
+
+    breaks = frozenset({"a spare takes over at once"})
+
+    def _ended(self, event: Ended, now: float) -> list[Command]:
+        return super()._ended(event._replace(spare=False), now)
+
+
 class SamePause(Mutant):
     """Pauses do not grow."""
 

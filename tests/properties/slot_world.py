@@ -130,22 +130,27 @@ class SlotWorld:
         kept, was_owner = self.kept, fake.number == self.owner
         if was_owner:
             self.owner = None
-        if crashed:
-            self._crashed(fake, spare, bool(others))
+        at_once = crashed and self._crashed(fake, spare, bool(others))
         self.handle(Ended(fake.number, "it died", spare))
+        if at_once and len(self.crashes) <= self.policy.restarts_max:
+            started = any(other.started == self.now and not other.told for other in self.alive.values())
+            self.check("a spare takes over at once", started)
         if not crashed and self.wanted and not fake.leaves and self.owner is not None:
             self.check("a start that fails keeps the old one", self.kept == kept + 1)
 
-    def _crashed(self, fake: Fake, spare: bool, followed: bool) -> None:
+    def _crashed(self, fake: Fake, spare: bool, followed: bool) -> bool:
+        """Whether a spare is to take over at once."""
         if fake.served and self.now - fake.entered >= self.policy.calm:
             self.pause = self.policy.backoff
         within = self.policy.restarts_within
         self.crashes = [at for at in self.crashes if self.now - at < within] + [self.now]
         if followed:
-            return
-        at_once = spare and fake.served and self.pause == self.policy.backoff
+            return False
+        long_enough = self.pause == self.policy.backoff or self.now - fake.entered >= self.pause
+        at_once = spare and fake.served and long_enough
         self.not_before = self.now if at_once else self.now + self.pause
         self.pause = min(self.policy.backoff_max, self.pause * 2)
+        return at_once
 
     def wait(self, seconds: float) -> None:
         """Time goes by; the machine is woken when it wants to be."""

@@ -70,6 +70,17 @@ def test_after_a_reload_the_spare_has_the_new_application() -> None:
         assert old not in {slot.pid for slot in emp.map()}
 
 
+def test_a_spare_keeps_no_manager_up() -> None:
+    web = eisenmp.PortGroup("web", ports=[0])
+    emp = eisenmp.Mp(f"{APPS}:line", port_groups=[web], lame_duck=0, spare=1, restarts_max=0)
+    with pytest.raises(eisenmp.SlotFailed, match="^web/0 was given up: process .* was killed by signal 9"):
+        with emp:
+            emp.ready(timeout=60)
+            assert emp.dispatcher.wait(lambda: emp.fleet.spares.count("web") == 1, 60)
+            os.kill(emp.map()[0].pid, signal.SIGKILL)
+            emp.join(timeout=60)
+
+
 def test_a_spare_that_dies_is_replaced_and_one_that_cannot_load_is_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -310,11 +310,11 @@ class SlotMachine:
         if len(self.restarts) > self.policy.restarts_max:
             self.rest = FAILED
             return [Rotate(False), GaveUp(cause)]
-        if event.spare and served and not self.attempts:
-            self.attempts = 1
-            return [Rotate(False), *self._start(now)]
         pause = min(self.policy.backoff_max, self.policy.backoff * 2.0 ** min(self.attempts, 32))
         self.attempts += 1
+        if event.spare and served and (self.attempts == 1 or now - process.since >= pause):
+            # it has served for longer than the pause would be: no crash follows another here
+            return [Rotate(False), *self._start(now)]
         self.rest, self.resume_at = CRASHED, now + pause
         return [Rotate(False)]
 

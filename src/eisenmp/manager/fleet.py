@@ -150,10 +150,13 @@ class Fleet:
         self.refill(server.seat.group)
 
     def refill(self, group: str) -> None:
-        """Have spares once the slots of the group have what they need."""
+        """Have spares once the slots of the group have what they need, and none where no slot is left."""
         if not self.spares.wanted or self.stopping or self.rollouts.running(group):
             return
-        if all(server.machine.settled for server in self.members(group)):
+        machines = [server.machine for server in self.members(group)]
+        if all(machine.phase in (s.STOPPED, s.FAILED) for machine in machines):
+            self.spares.dismiss(group)
+        elif all(machine.settled for machine in machines):
             self.spares.fill(group)
 
     def _arm(self, server: ServerSlot) -> None:

@@ -98,6 +98,10 @@ class Spares:
     def renew(self, group: str) -> None:
         """The application may have changed: those that wait have the old one."""
         self._deaths[group] = 0
+        self.dismiss(group)
+
+    def dismiss(self, group: str) -> None:
+        """Nobody waits there any more."""
         for slot in list(self._waiting[group]):
             self._remove(slot)
             self._dispatcher.crew.dismiss_reserve(slot)
