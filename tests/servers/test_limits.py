@@ -14,21 +14,22 @@ from tests.servers.load import get
 APPS = Path(__file__).with_name("apps.py")
 
 
-@pytest.mark.parametrize("app", ["asgi", "wsgi", "Handler"])
-def test_after_so_many_requests(app: str) -> None:
+@pytest.mark.parametrize("app", ["asgi", "wsgi", "make_aiohttp", "Handler"])
+def test_after_so_many_requests_to_all_its_ports(app: str) -> None:
     recycled: list[WorkerRecycled] = []
     died: list[WorkerDied] = []
-    web = eisenmp.PortGroup("web", ports=[0])
-    site = eisenmp.Site(f"{APPS}:{app}")
+    web = eisenmp.PortGroup("web", ports=[0, 0], servers_per_slot=2)
+    site = eisenmp.Site(f"{APPS}:{app}", factory=app.startswith("make"))
     with eisenmp.Mp(site, port_groups=[web], requests_max=10) as emp:
         emp.on(WorkerRecycled, recycled.append)
         emp.on(WorkerDied, died.append)
         emp.ready(timeout=60)
-        place = emp.map()[0].listens[0]
-        answers = [get(place).split()[0] for _ in range(12)]
+        places = emp.map()[0].listens
+        answers = [get(places[number % 2]).split()[0] for number in range(12)]
+        assert len(set(answers[:8])) == 1
         emp.dispatcher.wait(lambda: str(emp.map()[0].pid) != answers[0], 60)
         # until the old one hears that it is to drain, both take connections
-        assert get(place).split()[0] in (answers[0], str(emp.map()[0].pid))
+        assert get(places[0]).split()[0] in (answers[0], str(emp.map()[0].pid))
     assert len(recycled) >= 1
     assert str(recycled[0].pid) == answers[0]
     assert recycled[0].reason.startswith("requests_max reached with ")

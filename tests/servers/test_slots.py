@@ -64,15 +64,6 @@ def test_several_servers_in_each_process() -> None:
     assert all(answer[3] == place.rpartition(":")[2] for place, answer in answers.items())
 
 
-@pytest.mark.parametrize("app", ["asgi", "wsgi", "make_aiohttp", "Handler"])
-def test_several_ports_of_one_application(app: str) -> None:
-    many = eisenmp.PortGroup("many", ports=[0, 0], servers_per_slot=2)
-    with eisenmp.Mp(site(app, factory=app.startswith("make")), port_groups=[many], lame_duck=0) as emp:
-        emp.ready(timeout=60)
-        (slot,) = emp.map()
-        assert [get(place).split()[0] for place in slot.listens] == 2 * [str(slot.pid)]
-
-
 def test_the_port_of_a_killed_worker_waits_and_answers_again() -> None:
     died: list[WorkerDied] = []
     group = eisenmp.PortGroup("web", ports=[0, 0])
@@ -291,6 +282,19 @@ def test_events_say_who_serves() -> None:
         emp.reload(timeout=60)
         slot = emp.map()[0]
     assert seen[-1] == SlotServing(0, "web/0", slot.pid, slot.listens)
+
+
+def test_what_changes_during_a_reload_is_loaded_after_it() -> None:
+    seen: list[SlotServing] = []
+    web = eisenmp.PortGroup("web", ports=[0])
+    with eisenmp.Mp(f"{APPS}:line", port_groups=[web], lame_duck=0) as emp:
+        emp.on(SlotServing, seen.append)
+        emp.ready(timeout=60)
+        with emp.dispatcher.lock:
+            for _ in range(3):
+                emp.fleet.reload_all()
+        assert emp.dispatcher.wait(lambda: len(seen) == 3 and not emp.fleet.rollouts.running("web"), 60)
+    assert len({event.pid for event in seen}) == 3, "the first one, and those of two reloads"
 
 
 def test_a_decorated_server_can_be_called_as_a_function() -> None:

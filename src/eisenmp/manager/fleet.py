@@ -320,10 +320,10 @@ class Fleet:
         return [self.rollouts.begin(name, canary) for name in names]
 
     def reload_all(self) -> None:
-        """Reload what is not being reloaded; from the loop, which must not see an error."""
-        for name in self.rotation.groups:
-            if not (self.stopping or self.rollouts.running(name)):
-                self.reload(name)
+        """Reload everything, where a reload is running once more after it; from the loop."""
+        if not self.stopping:
+            for name in self.rotation.groups:
+                self.rollouts.begin_or_repeat(name)
 
     def replace(self, slot: Slot, reason: str) -> None:
         """The process of a slot has reached a limit: another one follows it."""

@@ -18,11 +18,19 @@ class Rollouts:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._last: dict[str, Rollout] = {}
+        self._again: set[str] = set()  # to be reloaded once more: what is loaded now may be old already
 
     def running(self, group: str) -> bool:
         """Whether the group is being reloaded."""
         last = self._last.get(group)
         return last is not None and not last.over
+
+    def begin_or_repeat(self, group: str) -> None:
+        """Reload the group, once more after the reload that is running."""
+        if self.running(group):
+            self._again.add(group)
+        else:
+            self._fleet.reload(group)
 
     def begin(self, group: str, canary: float | None = None) -> Rollout:
         """Replace the processes of the group; with `canary`, of one slot, which gets that share."""
@@ -62,3 +70,6 @@ class Rollouts:
             for rollout in list(self._last.values()):
                 if rollout.served(server.number):
                     self._advance(rollout)
+        for group in [group for group in self._again if not self.running(group)]:
+            self._again.discard(group)
+            self._fleet.reload(group)
