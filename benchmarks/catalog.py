@@ -31,6 +31,7 @@ NAMES = (
     "books",
     "ledger",
     "orphans",
+    "servers",
     "bruteforce",
     "broadcast",
     "table",

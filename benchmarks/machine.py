@@ -11,7 +11,18 @@ from pathlib import Path
 
 from eisenmp import usable_cpus
 
-PACKAGES = ("eisenmp", "joblib", "mpire", "pebble", "numpy", "psutil", "cloudpickle")
+PACKAGES = (
+    "eisenmp",
+    "joblib",
+    "mpire",
+    "pebble",
+    "numpy",
+    "psutil",
+    "cloudpickle",
+    "uvicorn",
+    "granian",
+    "gunicorn",
+)
 CPUINFO = Path("/proc/cpuinfo")
 
 

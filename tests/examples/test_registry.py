@@ -22,7 +22,9 @@ def test_the_list_is_there_without_importing_an_example() -> None:
 
 
 def test_the_examples() -> None:
-    assert list(EXAMPLES) == ["bruteforce", "prime", "csv_average", "double_queue", "watchdog"]
+    workers = ["bruteforce", "prime", "csv_average", "double_queue", "watchdog"]
+    servers = ["http_server", "flask_orm", "fastapi_groups"]
+    assert list(EXAMPLES) == [*workers, *servers]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

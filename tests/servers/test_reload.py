@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -35,11 +38,36 @@ def test_after_a_reload_the_new_application_answers(method: str, tmp_path: Path)
         assert get(place) == "newer"
 
 
-@pytest.mark.parametrize(
+KINDS = pytest.mark.parametrize(
     ("app", "factory"),
     [("asgi", False), ("make_flask", True), ("make_aiohttp", True), ("Handler", False)],
     ids=["asgi", "wsgi", "aiohttp", "http.server"],
 )
+
+
+@KINDS
+def test_whoever_keeps_a_connection_is_told_when_it_ends(app: str, factory: bool) -> None:
+    web = eisenmp.PortGroup("web", ports=[0])
+    site = eisenmp.Site(f"{APPS}:{app}", factory=factory)
+    # the old process ends when it has no connection left, not when the time is over
+    with eisenmp.Mp(site, port_groups=[web], lame_duck=60) as emp:
+        emp.ready(timeout=60)
+        (slot,) = emp.map()
+        connection = HTTPConnection(slot.listens[0], timeout=20)
+        with closing(connection), ThreadPoolExecutor(1) as reloading:
+            reloaded = None
+            while True:
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                assert answer.read().split()[0] == str(slot.pid).encode()
+                if answer.getheader("Connection", "").lower() == "close":
+                    break
+                reloaded = reloaded or reloading.submit(emp.reload, timeout=60)
+            assert reloaded is not None, "nothing ended before the reload began"
+            assert reloaded.result() == ["web/0"]
+
+
+@KINDS
 def test_a_reload_loses_nothing(app: str, factory: bool) -> None:
     web = eisenmp.PortGroup("web", ports=[0, 0])
     site = eisenmp.Site(f"{APPS}:{app}", factory=factory)

@@ -26,6 +26,18 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "eisenmp.examples.watchdog",
         "a mate watches the worker of its process, restarts it when it is stuck, and no ticket is lost",
     ),
+    "http_server": (
+        "eisenmp.examples.http_server",
+        "a server of the standard library on every core, reloaded under load",
+    ),
+    "flask_orm": (
+        "eisenmp.examples.flask_orm",
+        "Flask with SQLAlchemy on every core, several servers in each process, one SQLite file",
+    ),
+    "fastapi_groups": (
+        "eisenmp.examples.fastapi_groups",
+        "FastAPI on two port groups, blue and yellow, on two cores",
+    ),
 }  #: name: (module, one line of description)
 
 __all__ = ["EXAMPLES"]

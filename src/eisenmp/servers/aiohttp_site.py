@@ -39,6 +39,8 @@ async def _serve(app: web.Application, sockets: list[socket], stop: Stop) -> Non
         stop.answered()
         if stop.draining:
             response.force_close()
+            # the headers are made before this is called; a client that is not told would ask once more
+            response.headers["Connection"] = "close"
 
     app.on_response_prepare.append(close)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=stop.grace)
