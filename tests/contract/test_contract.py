@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.once import once
 
 from .__main__ import MODULES
 from .engines import ENGINES, HERE, Contestant
@@ -60,17 +61,8 @@ def test_of_own_managers(engine: Contestant, behaviour: Behaviour) -> None:
 def reports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the engine, in an interpreter of its own, had to say about each behaviour."""
     engine: Contestant = request.param
-    base = tmp_path_factory.getbasetemp()
-    # processes that share the tests stand in one folder: the first one that comes here runs it for all
-    found = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{engine.name}.json"
-    with open(found, "a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        if not (text := file.read()):
-            text = json.dumps(run_apart(engine))
-            file.write(text)
-    told: dict[str, str] = json.loads(text)
-    return told
+    reports: dict[str, str] = once(tmp_path_factory, engine.name, lambda folder: run_apart(engine))
+    return reports
 
 
 def run_apart(engine: Contestant) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import leaks
+from tests.once import once
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60  #: seconds; a program that hangs is ended and fails its test
@@ -43,7 +44,12 @@ Run = Callable[..., Done]
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
     """The wheel of this checkout, built once, in a fresh environment."""
-    folder = tmp_path_factory.mktemp("bare")
+    python, *command = once(tmp_path_factory, "bare", made)
+    return Bare(Path(python), tuple(command))
+
+
+def made(folder: Path) -> list[str]:
+    """The interpreter of the environment, and how `eisenmp` is called there."""
     environment = folder / "environment"
     assert call(sys.executable, "-m", "venv", "--without-pip", environment).code == 0
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
@@ -52,12 +58,12 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
     if wheel is not None:
         installed = pip("--python", python, "install", "--no-deps", "--no-index", wheel)
         assert installed.code == 0, installed.err
-        return Bare(python, (str(scripts / "eisenmp"),))
+        return [str(python), str(scripts / "eisenmp")]
     # neither a package index nor the build backend: what would be in the wheel, without its metadata
     where = call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'), end='')")
     leave_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "eisenmp", Path(where.out, "eisenmp"), ignore=leave_out)
-    return Bare(python, (str(python), "-c", ENTRY))
+    return [str(python), str(python), "-c", ENTRY]
 
 
 def built_wheel(folder: Path) -> Path | None:
