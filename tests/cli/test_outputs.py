@@ -88,6 +88,13 @@ def test_a_file_that_exists_is_rewritten(eisenmp: Command, folder: Path, suffix:
     assert READERS[suffix](out) == [(0, [len(word) for word in WORDS])]
 
 
+def test_it_is_rewritten_too_when_the_rows_come_from_stdin(piped: Command, folder: Path) -> None:
+    (folder / "out.jsonl").write_text("of an earlier run\n")
+    ended = piped("3\n", "run", "workers.py:same", "--jsonl", "-", "-o", "out.jsonl")
+    assert (ended.code, ended.err) == (DONE, "")
+    assert READERS[".jsonl"](folder / "out.jsonl") == [(0, [3])]
+
+
 def test_a_database_whose_writer_was_killed_is_rewritten(eisenmp: Command, folder: Path) -> None:
     # What a killed run leaves: an open log beside the file.
     database = sqlite3.connect(folder / "out.db", isolation_level=None)

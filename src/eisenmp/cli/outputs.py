@@ -13,6 +13,7 @@ import shutil
 import sys
 
 from .failure import Refusal, file_refusal
+from .stream import STDIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def open_output(path: str | None, source: str | None) -> Output:
     if suffix not in kinds:
         raise Refusal(f"-o {path}: the name of an output ends with {', '.join(kinds)}, or is - for stdout")
     try:
-        if source is not None and os.path.exists(path) and os.path.samefile(path, source):
+        is_file = source is not None and source != STDIN
+        if is_file and os.path.exists(path) and os.path.samefile(path, source or ""):
             raise Refusal(f"-o {path}: it is the input too, and would be rewritten before it is read")
         return kinds[suffix](path, io.BufferedWriter(io.FileIO(path, "w")))
     except OSError as error:
