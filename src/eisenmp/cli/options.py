@@ -33,7 +33,30 @@ OF_SERVERS = frozenset(
         "spare",
     )
 )
-NOT_HERE = OF_SERVERS | frozenset(LATER)
+OF_CHUNKS = frozenset(
+    (
+        "procs_max",
+        "rows_max",
+        "results_store",
+        "results_print",
+        "results_dict_print",
+        "result_label",
+        "info_enable",
+        "info_thread_max",
+        "stop_msg_disable",
+        "progress",
+        "on_error",
+        "retries",
+        "timeout",
+        "timeout_row",
+        "chunks_max",
+        "ledger",
+        "resume",
+        "shared_memory_max",
+    )
+)
+NOT_HERE = OF_SERVERS | frozenset(LATER)  #: of a command that runs chunks
+NOT_OF_SERVERS = OF_CHUNKS | frozenset((*LATER, "port_groups"))
 PLACEHOLDERS = {"int": "N", "float": "SECONDS", "str": "TEXT", "Retries": "N", "Mapping[str, object]": "JSON"}
 
 
@@ -46,7 +69,7 @@ def with_settings(command: Callable[..., int], *, servers: bool = False) -> Call
     """Let the command's `**settings` be one keyword-only option for each setting.
 
     A flag arrives as a bool, everything else as its text, None where it was not given. `servers`: those of
-    servers too.
+    servers, and none that is about chunks.
     """
     signature = inspect.signature(command)
     own = [
@@ -62,7 +85,7 @@ def with_settings(command: Callable[..., int], *, servers: bool = False) -> Call
 def _parameters(servers: bool) -> list[inspect.Parameter]:
     parameters = []
     for name, kind, default, documentation in Settings.fields():
-        if name in NOT_HERE and not (servers and name in OF_SERVERS and name != "port_groups"):
+        if name in (NOT_OF_SERVERS if servers else NOT_HERE):
             continue
         flag = kind == "bool"
         shown = Parameter(
