@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,6 @@ from eisenmp.containers import leftovers
 from eisenmp.containers.engine import find_engine, places
 from eisenmp.containers.keeper import serve
 from tests.containers.fake_engine import FakeEngine, Faults
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def engine(tmp_path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
-    with FakeEngine(tmp_path, faults) as engine:
-        monkeypatch.setenv("DOCKER_HOST", engine.place)
-        yield engine
 
 
 class Kept:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,9 @@ import eisenmp
 from eisenmp.cli.failure import Refusal
 from eisenmp.cli.serve import _container as container_of
 from eisenmp.cli.serve import serve
-from tests.containers.fake_engine import FakeEngine, Faults
+from tests.containers.fake_engine import FakeEngine
 from tests.servers.load import Load, get
 from tests.servers.test_serve import served, serving
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def engine(tmp_path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
-    with FakeEngine(tmp_path, faults) as engine:
-        monkeypatch.setenv("DOCKER_HOST", engine.place)
-        yield engine
 
 
 def answer_of_another(place: str, number: str) -> str:

@@ -91,16 +91,20 @@ class Health:
 
     def _is_answered(self) -> bool:
         """Whether a GET of the page is answered with a status below 400."""
-        request = (
-            f"GET {self._how} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: eisenmp\r\nConnection: close\r\n\r\n"
-        )
         with create_connection(self._address, self._timeout) as connection:
-            connection.sendall(request.encode())
-            answer = b""
-            while b"\n" not in answer and len(answer) < LINE_MAX:
-                part = connection.recv(LINE_MAX)
-                if not part:
-                    break
-                answer += part
-        words = answer.split(None, 2)
+            words = ask(connection, self._how)
         return len(words) > 1 and words[0].startswith(b"HTTP/") and words[1] < b"400"
+
+
+def ask(connection: socket, page: str) -> list[bytes]:
+    """The words of the line that a GET of the page is answered with: protocol, status, reason; or fewer."""
+    connection.sendall(
+        f"GET {page} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: eisenmp\r\nConnection: close\r\n\r\n".encode()
+    )
+    answer = b""
+    while b"\n" not in answer and len(answer) < LINE_MAX:
+        part = connection.recv(LINE_MAX)
+        if not part:
+            break
+        answer += part
+    return answer.split(None, 2)

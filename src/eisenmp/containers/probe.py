@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 
+from ..child.health import ask
+
 MOMENT = 0.05  #: seconds in which a forwarder that found nobody hangs up
-LINE_MAX = 4096
 
 
 def complaint(address: tuple[str, int], how: str, timeout: float) -> str:
@@ -27,16 +28,7 @@ def _open(connection: socket.socket) -> str:
 
 
 def _page(connection: socket.socket, path: str) -> str:
-    connection.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: eisenmp\r\nConnection: close\r\n\r\n".encode()
-    )
-    answer = b""
-    while b"\n" not in answer and len(answer) < LINE_MAX:
-        part = connection.recv(LINE_MAX)
-        if not part:
-            break
-        answer += part
-    words = answer.split(None, 2)
+    words = ask(connection, path)
     if len(words) < 2 or not words[0].startswith(b"HTTP/"):
-        return f"no answer to GET {path}" if not answer else f"GET {path} is not answered in HTTP"
+        return f"no answer to GET {path}" if not words else f"GET {path} is not answered in HTTP"
     return "" if words[1] < b"400" else f"GET {path} is answered with {words[1].decode('ascii', 'replace')}"
