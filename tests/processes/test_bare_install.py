@@ -19,7 +19,7 @@ from tests.once import once
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60  #: seconds; a program that hangs is ended and fails its test
 BUILD_LIMIT = 300
-LIBRARIES = ("cloudpickle", "cyclopts", "psutil", "rich", "numpy", "setproctitle", "lmdb")
+LIBRARIES = ("cloudpickle", "cyclopts", "psutil", "rich", "numpy", "setproctitle")
 ENTRY = "import sys; from eisenmp.cli import main; sys.exit(main())"
 
 

@@ -6,8 +6,10 @@ import os
 import pickle
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping, Set
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from eisenmp import SharedTable, TableError, TableKeyInvalid
 from eisenmp.tables import build as building
+from eisenmp.tables.keys import END
 from eisenmp.tables.label import FIXED
 
 LONG = "x" * 600
@@ -25,6 +28,17 @@ MIXED = {
 }  # fmt: skip
 
 keys = st.text() | st.binary() | st.integers() | st.text(min_size=505, max_size=520, alphabet="ab")
+
+
+def same_crc() -> tuple[str, str]:
+    """Two keys whose CRC-32 is the same."""
+    seen: dict[int, str] = {}
+    for number in count():
+        key = f"key{number}"
+        other = seen.setdefault(zlib.crc32(key.encode() + END), key)
+        if other != key:
+            return other, key
+    raise AssertionError
 
 
 def damage(path: Path, at: int, data: bytes) -> None:
@@ -91,12 +105,47 @@ def test_any_dict(source: dict[object, object]) -> None:
 @settings(max_examples=40, deadline=None)
 def test_what_comes_later_replaces_what_came_before(pairs: list[tuple[object, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        # a run of a few entries, and a commit after each
-        patch.setattr(building, "RUN_MIN", 500)
-        patch.setattr(building, "BATCH_MAX", 1000)
+        # blocks of a few entries
+        patch.setattr(building, "PAIRS_MAX", 20)
         with SharedTable(iter(pairs)) as table:
-            assert dict.fromkeys(table) == dict.fromkeys(dict(pairs))
-            assert all(table[key] == value for key, value in dict(pairs).items())
+            source = dict(pairs)
+            assert dict.fromkeys(table) == dict.fromkeys(source)
+            assert len(table) == len(source)
+            assert all(table[key] == value for key, value in source.items())
+
+
+def test_the_order_is_that_of_the_source_and_of_the_last_time() -> None:
+    with SharedTable([("b", 1), ("a", 2), ("b", 3), ("c", 4)]) as table:
+        assert list(table.items()) == [("a", 2), ("b", 3), ("c", 4)]
+        assert list(table.values()) == [2, 3, 4] and list(table) == ["a", "b", "c"]
+
+
+def test_keys_of_the_same_checksum_are_told_apart() -> None:
+    # these have the same CRC-32, and so the same place in the index
+    found = same_crc()
+    with SharedTable({key: number for number, key in enumerate(found)}) as table:
+        assert [table[key] for key in found] == [0, 1]
+    with SharedTable({found[0]}) as only:
+        assert found[1] not in only and found[0] in only
+
+
+@given(st.dictionaries(keys, st.integers(), max_size=30))
+@settings(max_examples=20, deadline=None)
+def test_a_file_of_more_than_4_gib_has_wider_numbers(source: dict[object, int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eisenmp.tables.index.NARROW_MAX", 0)
+        patch.setattr("eisenmp.tables.blocks.NARROW_MAX", -1)
+        with SharedTable(source) as table:
+            assert dict(table.items()) == source
+            assert all(table[key] == value for key, value in source.items())
+
+
+def test_a_table_that_was_closed_says_so() -> None:
+    table = SharedTable({"a": 1})
+    table.close()
+    for use in (lambda: table["a"], lambda: "a" in table, lambda: 1 in table, lambda: list(table.items())):
+        with pytest.raises(TableError, match="was closed"):
+            use()
 
 
 def test_nothing_is_a_table_too() -> None:
@@ -129,7 +178,7 @@ def test_a_pickle_opens_the_same_file() -> None:
         copy = pickle.loads(pickle.dumps(table))
         assert len(pickle.dumps(table)) < 300
         assert copy == table and copy["a"] == 1
-        assert copy._database is table._database
+        assert copy._file is table._file
 
 
 def test_another_process_opens_it_without_a_name() -> None:
@@ -275,9 +324,3 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [
         f"the table {disk}/t cannot be written: the disk is full", "[]",
     ], done.stderr  # fmt: skip
-
-
-def test_without_the_library_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "lmdb", None)
-    with pytest.raises(TableError, match=r"pip install 'eisenmp\[tables\]'"):
-        SharedTable({"a": 1})

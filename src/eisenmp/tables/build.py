@@ -1,24 +1,28 @@
-"""Building the file of a table from a source of any size, in bounded memory.
+"""Building the file of a table from a source of any size.
 
-A source is taken in runs, which are sorted and put in one after the other; what comes later replaces what
-came before, as in a dict. A run is small enough for the caches of a processor, since a million keys that lie
-about in memory cost more to wait for than to sort, and grows with the table, so that one that is larger than
-memory is not gone through too often. A source that is in order is appended to the file.
+The source is taken some entries at a time and written, block after block; then the index, in the file
+as well, so that the system may put away what does not fit into memory. What comes later replaces what came
+before, as in a dict.
 """
 
 from __future__ import annotations
 
 import os
 from itertools import chain, islice, repeat
+from mmap import mmap
 from pickle import dumps
+from struct import Struct
+from struct import error as StructError
 from time import time
+from zlib import crc32
 
-from ..core.record import NamedTuple
 from ..errors import TableError
 from ..wire.pickles import Unpicklable
 from ..wire.pickles import dumps as dumps_or_blame
+from . import index
 from . import label as labels
-from .keys import SIZE_MAX, short, stored_keys, with_key
+from .blocks import packed
+from .keys import stored_keys
 from .label import MAPPING, SET, Label
 
 TYPE_CHECKING = False
@@ -28,92 +32,147 @@ if TYPE_CHECKING:
 
     from .place import Place
 
-RUN_MIN, RUN_MAX = 1 << 22, 1 << 28  #: bytes of memory that a run takes, about
-RUN_SHARE = 8  #: a run is at most this part of the table
-BATCH_MAX = 1 << 26  #: bytes between two commits
+    #: keys and pickled values of some entries, and whether the keys are of plain types
+    Slice = tuple[list[bytes], list[bytes], bool]
+
 SLICE_MAX = 1 << 22  #: bytes that are taken from a source at once
-#: entries that are taken at once: fewer than make the collector of garbage look at all that the program has
-ROWS_MIN, ROWS_MAX = 16, 512
-OVERHEAD = 150  #: bytes of memory that an entry takes besides its own
-MAP_SIZE = 1 << 30
+ROWS_MAX = 2048  #: entries that are taken at once
+#: pairs that are: more tuples make the collector of garbage look at all that the program has
+PAIRS_MIN, PAIRS_MAX = 16, 512
+BUFFER = 1 << 20
 #: pickles of these are as good in protocol 3, which makes them faster, and 9 bytes smaller
 PLAIN = frozenset((int, str, float, bool, bytes, type(None)))
 PLAIN_PROTOCOL = 3
-
-
-class Run(NamedTuple):
-    """Some entries as bytes, in order, each key once; a set has no bodies."""
-
-    keys: list[bytes]
-    bodies: list[bytes]
-    size: int
+#: the pickle of an int of 32 bits: pickle's opcode BININT, the number, and STOP
+pack_int = Struct("<sis").pack
 
 
 def build(place: Place, source: Iterable[Any], checksum: str, name: str) -> Label:
     """Write the table into the place; returns its label."""
-    kind, slices = slices_of(source)
-    writer = Writer(place, name)
-    try:
-        for run in runs(slices, lambda: writer.written // RUN_SHARE):
-            writer.put(run)
-        entries, size = writer.finish()
-    finally:
-        writer.close()
-    descriptor = place.descriptor
-    os.truncate(descriptor, size)
+    kind, slices, unique = slices_of(source)
+    writer = Writer(place.descriptor, name)
+    records = 0
+    for raws, bodies, plain in slices:
+        writer.write(packed(raws, bodies))
+        records += len(raws)
+        unique = unique and plain
     label = Label(
-        size=size,
-        entries=entries,
+        size=0,
+        entries=records,
         seconds=int(time()) & ~1,  # what every file system can keep
         identity=os.urandom(16),
         kind=kind,
-        crc=labels.sum_up(descriptor, size),
+        crc=0,
         source=checksum,
+        records=records,
+        blocks_end=writer.written,
+        index_at=-(-writer.written // 8) * 8,
+        places=index.length_for(records),
+        width=index.width_for(writer.written),
     )
-    labels.write(descriptor, label)
+    writer.zeros(label.index_at + label.places * label.width - writer.written)
+    crc, replaced = _indexed(place.descriptor, label, writer.crc, unique=unique)
+    label = label._replace(size=writer.written, entries=records - replaced, crc=crc)
+    labels.write(place.descriptor, label)
     return label
+
+
+def _indexed(descriptor: int, label: Label, crc: int, *, unique: bool) -> tuple[int, int]:
+    """Fill the index; (CRC of the file up to here, how many records were replaced)."""
+    with mmap(descriptor, 0) as data, memoryview(data) as view:
+        with view[label.index_at :] as part, part.cast("I" if label.width == 4 else "Q") as places:
+            replaced = index.fill(places, data, labels.START, label.blocks_end, unique=unique)
+        with view[label.blocks_end :] as rest:
+            return crc32(rest, crc), replaced
+
+
+class Writer:
+    """Writes a file from its start. It is written, not mapped: a full disk is an error then, not a signal."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self._pending: list[bytes] = [labels.HEAD]
+        self._waiting = 0
+        self.written = len(labels.HEAD)  #: bytes, with those that wait
+        self.crc = crc32(labels.HEAD)  #: of the blocks
+
+    def write(self, data: bytes) -> None:
+        self.crc = crc32(data, self.crc)
+        self._take(data)
+
+    def zeros(self, size: int) -> None:
+        """Bytes that will be something else: they count for no CRC."""
+        empty = bytes(min(size, BUFFER))
+        for at in range(0, size, BUFFER):
+            self._take(empty[: size - at])
+        self._flush()
+
+    def _take(self, data: bytes) -> None:
+        self._pending.append(data)
+        self.written += len(data)
+        self._waiting += len(data)
+        if self._waiting >= BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = memoryview(b"".join(self._pending))
+        self._pending.clear()
+        self._waiting = 0
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError as error:
+            from errno import EDQUOT, ENOSPC
+
+            full = error.errno in (ENOSPC, EDQUOT)
+            reason = "the disk is full" if full else error.strerror or error
+            raise TableError(f"{self._name} cannot be written: {reason}") from error
 
 
 # from objects to bytes
 
 
-def slices_of(source: Iterable[Any]) -> tuple[int, Iterator[tuple[list[bytes], list[bytes]]]]:
-    """(MAPPING or SET, its keys and pickled values, some at a time).
+def slices_of(source: Iterable[Any]) -> tuple[int, Iterator[Slice], bool]:
+    """(MAPPING or SET, its entries some at a time, whether a key that is of a plain type comes once only).
 
     What is neither a mapping nor a set is told by its first item.
     """
     from collections.abc import Mapping, Set
 
+    kind = type(source)
     if isinstance(source, str | bytes | bytearray):
-        kind = type(source).__name__
-        raise TypeError(f"a table is built from a mapping, a set or an iterable, not from {kind}")
-    if type(source) is dict:
-        return MAPPING, _of_pairs(iter(source), iter(source.values()))
+        raise TypeError(f"a table is built from a mapping, a set or an iterable, not from {kind.__name__}")
+    if kind is dict:
+        assert isinstance(source, dict)
+        return MAPPING, _of_pairs(iter(source), iter(source.values())), True
     if isinstance(source, Mapping):
-        return MAPPING, _of_items(iter(source.items()))
+        return MAPPING, _of_items(iter(source.items())), False
     entries = iter(source)
     if isinstance(source, Set):
-        return SET, _of_keys(entries)
+        return SET, _of_keys(entries), kind in (set, frozenset)
     first = list(islice(entries, 1))
     entries = chain(first, entries)
     if first and isinstance(first[0], tuple) and len(first[0]) == 2:
-        return MAPPING, _of_items(entries)
-    return SET, _of_keys(entries)
+        return MAPPING, _of_items(entries), False
+    return SET, _of_keys(entries), False
 
 
-def _of_keys(keys: Iterator[Any]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+def _of_keys(keys: Iterator[Any]) -> Iterator[Slice]:
     while some := list(islice(keys, ROWS_MAX)):
-        yield stored_keys(some), []
+        raws, plain = stored_keys(some)
+        yield raws, [], plain
 
 
-def _of_pairs(keys: Iterator[Any], values: Iterator[Any]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+def _of_pairs(keys: Iterator[Any], values: Iterator[Any]) -> Iterator[Slice]:
     # a dict holds its values anyway
     while some := list(islice(keys, ROWS_MAX)):
-        yield stored_keys(some), _dumped(some, list(islice(values, len(some))))
+        raws, plain = stored_keys(some)
+        yield raws, _dumped(some, list(islice(values, len(some)))), plain
 
 
-def _of_items(items: Iterator[Any]) -> Iterator[tuple[list[bytes], list[bytes]]]:
-    rows = ROWS_MIN
+def _of_items(items: Iterator[Any]) -> Iterator[Slice]:
+    rows = PAIRS_MIN
     while some := list(islice(items, rows)):
         for item in some:
             if not isinstance(item, tuple) or len(item) != 2:
@@ -125,140 +184,22 @@ def _of_items(items: Iterator[Any]) -> Iterator[tuple[list[bytes], list[bytes]]]
         bodies = _dumped(keys, values)
         del values
         size = sum(map(len, bodies))
-        rows = max(1, rows // 4) if size > SLICE_MAX else min(rows * 2, ROWS_MAX)
-        yield stored_keys(keys), bodies
+        rows = max(1, rows // 4) if size > SLICE_MAX else min(rows * 2, PAIRS_MAX)
+        raws, plain = stored_keys(keys)
+        yield raws, bodies, plain
 
 
 def _dumped(keys: Iterable[Any], values: list[Any] | tuple[Any, ...]) -> list[bytes]:
-    if set(map(type, values)) <= PLAIN:
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        try:
+            return list(map(pack_int, repeat(b"J"), values, repeat(b".")))
+        except StructError:
+            pass  # one of them is too large
+    if kinds <= PLAIN:
         return list(map(dumps, values, repeat(PLAIN_PROTOCOL)))
     try:
         return list(map(dumps_or_blame, values))
     except Unpicklable:
         # once more, for the key
         return [dumps_or_blame(value, f"table[{key!r:.60}]") for key, value in zip(keys, values, strict=True)]
-
-
-def _shortened(keys: list[bytes], bodies: list[bytes]) -> list[bytes]:
-    """Put long keys under their digests; returns the bodies that then belong to the keys."""
-    bodies = bodies or [b""] * len(keys)
-    for index, key in enumerate(keys):
-        if len(key) > SIZE_MAX:
-            keys[index], bodies[index] = short(key), with_key(key, bodies[index])
-    return bodies
-
-
-# from bytes to the file
-
-
-def runs(slices: Iterable[tuple[list[bytes], list[bytes]]], share: Any) -> Iterator[Run]:
-    """The entries in runs, of which one at a time is in memory; `share()` is how large one may be by now."""
-    keys: list[bytes] = []
-    bodies: list[bytes] = []
-    size = 0
-    for more, values in slices:
-        if max(map(len, more)) > SIZE_MAX:
-            values = _shortened(more, values)
-        if values or bodies:
-            # a set has bodies only from the first long key on
-            bodies += repeat(b"", len(keys) - len(bodies))
-            bodies += values or repeat(b"", len(more))
-        keys += more
-        size += sum(map(len, more)) + sum(map(len, values)) + OVERHEAD * len(more)
-        if size >= RUN_MIN and size >= min(share(), RUN_MAX):
-            yield _in_order(keys, bodies, size)
-            keys, bodies, size = [], [], 0
-    if keys:
-        yield _in_order(keys, bodies, size)
-
-
-def _in_order(keys: list[bytes], bodies: list[bytes], size: int) -> Run:
-    if not bodies:
-        return Run(sorted(set(keys)), [], size)
-    table = dict(zip(keys, bodies, strict=True))
-    ordered = sorted(table)
-    return Run(ordered, list(map(table.__getitem__, ordered)), size)
-
-
-class Writer:
-    """Puts runs into an LMDB file. It is written, not mapped: a full disk is an error then, not a signal."""
-
-    def __init__(self, place: Place, name: str) -> None:
-        from .database import library
-
-        self.written = 0  #: bytes that were put in
-        self._lmdb = library()
-        self._place = place
-        self._name = name
-        self._map_size = MAP_SIZE
-        self._last = b""
-        self._transaction: Any = None
-        self._uncommitted = 0
-        self._environment: Any = self._lmdb.open(
-            place.address, subdir=False, lock=False, map_size=MAP_SIZE,
-            sync=False, metasync=False, readahead=False,
-        )  # fmt: skip
-
-    def put(self, run: Run) -> None:
-        """Put in what the run holds."""
-        keys = run.keys
-        try:
-            if self._transaction is None:
-                self._begin(run.size)
-            with self._transaction.cursor() as cursor:
-                pairs = zip(keys, run.bodies or repeat(b""), strict=False)
-                cursor.putmulti(pairs, append=keys[0] > self._last)
-            self._last = max(self._last, keys[-1])
-            self.written += run.size
-            self._uncommitted += run.size
-            if self._uncommitted >= BATCH_MAX:
-                self._commit()
-        except self._lmdb.Error as error:
-            raise self._failed(error) from error
-
-    def _begin(self, size: int) -> None:
-        # in the worst case every page is written anew, and the old ones are free only later
-        wanted = MAP_SIZE + 4 * (self._used() + size + BATCH_MAX)
-        if wanted > self._map_size:
-            self._map_size = 2 * wanted
-            self._environment.set_mapsize(self._map_size)
-        self._transaction = self._environment.begin(write=True)
-        self._uncommitted = 0
-
-    def _commit(self) -> None:
-        transaction, self._transaction = self._transaction, None
-        transaction.commit()
-
-    def _used(self) -> int:
-        pages: int = self._environment.info()["last_pgno"] + 1
-        return pages * int(self._environment.stat()["psize"])
-
-    def finish(self) -> tuple[int, int]:
-        """(entries, bytes in use)."""
-        try:
-            if self._transaction is None:
-                self._begin(0)
-            if not self.written:
-                # without a change there would be nothing in the file
-                self._transaction.put(b"\0", b"")
-                self._transaction.delete(b"\0")
-            self._commit()
-            return self._environment.stat()["entries"], self._used()
-        except self._lmdb.Error as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: Any) -> TableError:
-        return TableError(f"{self._name} cannot be written: {'the disk is full' if self._full() else error}")
-
-    def _full(self) -> bool:
-        # LMDB says so in one case, and calls it an error of the device in another
-        free = getattr(os, "fstatvfs", None)
-        if free is None:
-            return False
-        disk = free(self._place.descriptor)
-        return bool(disk.f_bavail * disk.f_frsize < self._uncommitted + BATCH_MAX // RUN_SHARE)
-
-    def close(self) -> None:
-        if self._transaction is not None:
-            self._transaction.abort()
-        self._environment.close()

@@ -1,7 +1,11 @@
-"""Keys of a table as bytes, and back: a letter for the type, then the key.
+"""Keys of a table as bytes, and back.
 
-A key is what it is in a dict: True is 1, and 1, "1" and b"1" are three keys. LMDB takes keys of 511 bytes: a
-longer one is stored under its digest, and stands in full before its value.
+A key is what it is in a dict: True is 1; 1, "1" and b"1" are three keys. None of these is the beginning of
+another one, so that a key can be compared with what lies in a file without knowing how long that is:
+
+    str    its UTF-8, which has no byte above 0xf4 | 0xff
+    int    0xfd | hexadecimal digits | 0xff
+    bytes  0xfe | u64 length, little endian | the bytes
 """
 
 from __future__ import annotations
@@ -11,10 +15,11 @@ from ..errors import TableKeyInvalid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from mmap import mmap
 
-SIZE_MAX = 511
-LONG = b"l"
-SIZE = 4  #: bytes for the length of a long key
+END = b"\xff"  #: of a str or an int
+INT, BYTES = 0xFD, 0xFE
+PLAIN = frozenset((str, bytes, int, bool))  #: types of keys whose equality is theirs
 
 
 def raw_key(key: object) -> bytes | None:
@@ -22,13 +27,13 @@ def raw_key(key: object) -> bytes | None:
     # not the methods of a subclass, which may say something else
     if isinstance(key, str):
         try:
-            return b"s" + str.encode(key)
+            return str.encode(key) + END
         except UnicodeEncodeError:
-            return b"s" + str.encode(key, "utf-8", "surrogatepass")
+            return str.encode(key, "utf-8", "surrogatepass") + END
     if isinstance(key, bytes):
-        return b"b" + key[:]
+        return b"\xfe%b%b" % (len(key).to_bytes(8, "little"), key[:])
     if isinstance(key, int):
-        return b"i%x" % int.__index__(key)
+        return b"\xfd%x\xff" % int.__index__(key)
     hash(key)  # a list raises what it raises in a dict
     return _raw_number(key)
 
@@ -44,7 +49,7 @@ def _raw_number(key: object) -> bytes | None:
             continue
     if number is None or not bool(number == key):
         return None
-    return b"i%x" % number
+    return b"\xfd%x\xff" % number
 
 
 def _index(key: object) -> int:
@@ -66,7 +71,7 @@ def stored_key(key: object) -> bytes:
         assert raw is not None
         return raw
     try:
-        return b"i%x" % _index(key)
+        return b"\xfd%x\xff" % _index(key)
     except TypeError:
         pass
     text = repr(key)
@@ -76,46 +81,33 @@ def stored_key(key: object) -> bytes:
     )
 
 
-def stored_keys(keys: Sequence[object]) -> list[bytes]:
-    """As `stored_key`, for many at once: where all are of one type, most of it is done in C."""
+def stored_keys(keys: Sequence[object]) -> tuple[list[bytes], bool]:
+    """As `stored_key`, for many at once, and whether all are of plain types; str alone are done in C."""
     kinds = set(map(type, keys))
     if kinds == {str}:
         try:
-            joined = "\0s".join(keys).encode()  # type: ignore[arg-type]
+            joined = "\0".join(keys).encode()  # type: ignore[arg-type]
         except UnicodeEncodeError:
             pass
         else:
-            raws = (b"s" + joined).split(b"\0")
+            raws = (joined.replace(b"\0", b"\xff\0") + END).split(b"\0")
             if len(raws) == len(keys):  # else one of them has a NUL in it
-                return raws
-    elif kinds == {bytes}:
-        return [b"b" + key for key in keys]  # type: ignore[operator]
-    elif kinds == {int}:
-        return [b"i%x" % key for key in keys]  # type: ignore[str-format]
-    return [stored_key(key) for key in keys]
+                return raws, True
+    return [stored_key(key) for key in keys], kinds <= PLAIN
+
+
+def end_of_key(data: bytes | mmap, start: int) -> int:
+    """Where the key ends that starts there."""
+    if data[start] == BYTES:
+        return start + 9 + int.from_bytes(data[start + 1 : start + 9], "little")
+    return data.find(END, start) + 1
 
 
 def key_of(raw: bytes) -> str | bytes | int:
     """The key that these bytes stand for."""
-    letter, body = raw[:1], raw[1:]
-    if letter == b"s":
-        return body.decode("utf-8", "surrogatepass")
-    return int(body, 16) if letter == b"i" else body
-
-
-def short(raw: bytes) -> bytes:
-    """The bytes that a long key is stored under."""
-    from _blake2 import blake2b
-
-    return LONG + blake2b(raw, digest_size=32).digest()
-
-
-def with_key(raw: bytes, body: bytes) -> bytes:
-    """The value of a long key as it is stored."""
-    return len(raw).to_bytes(SIZE, "little") + raw + body
-
-
-def split_long(stored: bytes) -> tuple[bytes, bytes]:
-    """The long key, and its value."""
-    end = SIZE + int.from_bytes(stored[:SIZE], "little")
-    return stored[SIZE:end], stored[end:]
+    kind = raw[0]
+    if kind == BYTES:
+        return raw[9:]
+    if kind == INT:
+        return int(raw[1:-1], 16)
+    return raw[:-1].decode("utf-8", "surrogatepass")

@@ -1,9 +1,12 @@
 """The label at the end of a table's file: what the file holds, how long it is, what its bytes add up to.
 
-    pages of LMDB | checksum of the source, UTF-8 | 80 bytes as below      (little endian)
-    u64 size of the pages | u64 entries | u64 seconds | 16 bytes identity | u64 length of the checksum
-    | u32 CRC of the pages | u32 zero | u8 kind | u8 machine | u16 zero | u32 CRC of the label
-    | u16 zero | u16 version | u32 zero | 8 bytes magic
+    8 bytes magic | blocks | index | checksum of the source, UTF-8 | 108 bytes as below      (little endian)
+
+    u64 size of all before the checksum | u64 entries | u64 records | u64 where the blocks end
+    | u64 where the index starts | u64 places in it | u64 seconds | 16 bytes identity
+    | u64 length of the checksum | u32 CRC of all before the checksum | u8 kind | u8 machine
+    | u8 bytes of a place | u8 zero | u32 CRC of the label | u16 zero | u16 version | u32 zero
+    | 8 bytes magic
 
 The time of change of the file is set to `seconds`: whoever writes into it afterwards leaves another one, and
 then the whole file is compared with its CRC, once. So a table of any size opens in no time.
@@ -24,12 +27,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"eisenmpT"
-FIXED = Struct("<QQQ16sQIIBBHIHHI8s")
+HEAD = MAGIC  #: what the file starts with: no record is at 0
+START = len(HEAD)  #: of the blocks
+FIXED = Struct("<QQQQQQQ16sQIBBBBIHHI8s")
 MAPPING, SET = 1, 2
 MACHINE = (1 if sys.byteorder == "little" else 2) + (16 if sys.maxsize > 1 << 32 else 0)
-CRC_AT = 60  #: where the CRC of the label is
+CRC_AT = 88  #: where the CRC of the label is
 BLOCK = 1 << 20
 SOURCE_MAX = 1 << 16
 
@@ -37,8 +42,13 @@ SOURCE_MAX = 1 << 16
 class Label(NamedTuple):
     """What a file says of itself."""
 
-    size: int
+    size: int  #: bytes of blocks and index, with what is before them
     entries: int
+    records: int  #: entries, and those that a later one of the same key replaces
+    blocks_end: int
+    index_at: int
+    places: int
+    width: int  #: bytes of a place
     seconds: int
     identity: bytes
     kind: int
@@ -49,13 +59,14 @@ class Label(NamedTuple):
 def _packed(label: Label, own: int) -> bytes:
     source = label.source.encode("utf-8", "surrogatepass")
     return source + FIXED.pack(
-        label.size, label.entries, label.seconds, label.identity, len(source), label.crc, 0,
-        label.kind, MACHINE, 0, own, 0, VERSION, 0, MAGIC,
+        label.size, label.entries, label.records, label.blocks_end, label.index_at, label.places,
+        label.seconds, label.identity, len(source), label.crc,
+        label.kind, MACHINE, label.width, 0, own, 0, VERSION, 0, MAGIC,
     )  # fmt: skip
 
 
 def write(descriptor: int, label: Label) -> None:
-    """Put the label behind the pages, and stamp the file with its time."""
+    """Put the label at the end, and stamp the file with its time."""
     data = _packed(label, crc32(_packed(label, 0)))
     end = label.size
     while data:
@@ -80,12 +91,12 @@ def is_stamped(descriptor: int, label: Label) -> bool:
 
 def read(descriptor: int, name: str) -> Label:
     """The label of an open file; TableError for what is no whole table of this version and machine."""
-    size = os.fstat(descriptor).st_size
-    start = size - FIXED.size
+    start = os.fstat(descriptor).st_size - FIXED.size
     fixed = _pread(descriptor, FIXED.size, start) if start > 0 else b""
     try:
         (
-            pages, count, seconds, identity, length, crc, _, kind, machine, _, own, _, version, _, magic
+            size, entries, records, blocks_end, index, places, seconds, identity, length, crc,
+            kind, machine, width, _, own, _, version, _, magic
         ) = FIXED.unpack(fixed)  # fmt: skip
     except StructError:
         magic = b""
@@ -93,11 +104,14 @@ def read(descriptor: int, name: str) -> Label:
         raise TableError(f"{name} is no table of eisenmp, or a part of it is missing")
     if version != VERSION:
         raise TableError(f"{name} is a table of version {version}; this eisenmp reads version {VERSION}")
-    if length > SOURCE_MAX or pages + length != start:
+    if length > SOURCE_MAX or size + length != start:
         raise TableError(f"{name} is damaged: its size is not the one that it was built with")
-    source = _pread(descriptor, length, pages)
+    source = _pread(descriptor, length, size)
     try:
-        label = Label(pages, count, seconds, identity, kind, crc, source.decode("utf-8", "surrogatepass"))
+        label = Label(
+            size, entries, records, blocks_end, index, places, width, seconds, identity, kind, crc,
+            source.decode("utf-8", "surrogatepass"),
+        )  # fmt: skip
     except UnicodeDecodeError:
         own = -1
     else:
@@ -107,12 +121,12 @@ def read(descriptor: int, name: str) -> Label:
     if own or kind not in (MAPPING, SET):
         raise TableError(f"{name} is damaged: its label is not what was written")
     if machine != MACHINE:
-        raise TableError(f"{name} was built on a machine of another kind, whose pages this one cannot read")
+        raise TableError(f"{name} was built on a machine of another kind, whose numbers this one cannot read")
     return label
 
 
 def sum_up(descriptor: int, size: int) -> int:
-    """The CRC of the pages; reads the whole file."""
+    """The CRC of what is before the checksum; reads the whole file."""
     crc, position = 0, 0
     while position < size:
         block = _pread(descriptor, min(BLOCK, size - position), position)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Set
 from pickle import loads
-from weakref import WeakValueDictionary, finalize
+from weakref import finalize
+from zlib import crc32
 
 from ..errors import TableError
-from .database import database, forget, read_label
-from .keys import LONG, SIZE_MAX, key_of, raw_key, short, split_long
+from .keys import END, key_of, raw_key
 from .label import SET
+from .mapped import mapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Self
 
-    from .database import Database
     from .label import Label
+    from .mapped import MappedTable
     from .place import Place
 
 Key = str | bytes | int
-PLAIN = SIZE_MAX // 4  #: a str shorter than this is a key as it is, whatever its characters
 _NOTHING = object()
-_tables: WeakValueDictionary[int, SharedTable] = WeakValueDictionary()
 
 
 class SharedTable:
@@ -41,15 +40,12 @@ class SharedTable:
     which the caller gives: then it is opened, and the source, which may be a function too, is left alone.
 
     Pickles by its path, so that it can be broadcast, be a variable, or travel in rows. Iteration is in the
-    order of the file, not that of the source. Values are pickles: open only files that you trust. Raises
-    TableError for a file that is damaged or of another version, TableKeyInvalid, FileNotFoundError.
+    order of the source; a key that came again is where it came last. Values are pickles: open only files that
+    you trust. Raises TableError for a file that is damaged or of another version, TableKeyInvalid,
+    FileNotFoundError.
     """
 
-    _label: Label
-    _path: str
-    _get: Callable[[bytes], bytes | None]
-    _database: Database
-    _end: Callable[[], object]
+    __slots__ = ("__weakref__", "_data", "_end", "_file", "_index", "_mask", "_path", "_view")
 
     def __new__(
         cls, source: Any = None, *, path: str | os.PathLike[str] | None = None, checksum: str = ""
@@ -67,52 +63,40 @@ class SharedTable:
 
     # reading
 
-    def __getattr__(self, name: str) -> Any:
-        # opened by its first use: not before a fork, and not where a table is only handed on
-        if name not in ("_get", "_database"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        found = database(self._path, self._label, self._name)
-        self._database = found
-        self._get = found.get
-        return found if name == "_database" else found.get
+    def _open(self, path: str, file: MappedTable) -> None:
+        self._path = path
+        self._file = file
+        self._end: Callable[[], object] = _nothing
+        # what a look-up uses, without a step in between
+        self._data, self._view, self._index, self._mask = file.data, file.view, file.index, file.mask
 
     def __len__(self) -> int:
-        return self._label.entries
+        return self._file.label.entries
 
     def __contains__(self, key: object) -> bool:
-        if type(key) is str and len(key) < PLAIN:
-            try:
-                return self._get(b"s" + key.encode()) is not None
-            except UnicodeEncodeError:
-                pass
-        return self._find(key) is not None
-
-    def _find(self, key: object) -> bytes | None:
-        """The pickled value of a key of any kind; None when it is not there."""
         if type(key) is str:
             try:
-                raw = b"s" + key.encode()
+                raw = key.encode() + END
             except UnicodeEncodeError:
-                pass
-            else:
-                if len(raw) <= SIZE_MAX:
-                    return self._get(raw)
-        return self._find_raw(raw_key(key))
+                return self._find(key) > 0
+            # as MappedTable.find: a call would cost a fifth of it
+            index, mask = self._index, self._mask
+            at = crc32(raw) & mask
+            while start := index[at]:
+                if self._data[start : start + len(raw)] == raw:
+                    return True
+                at = at + 1 & mask
+            return False
+        return self._find(key) > 0
 
-    def _find_raw(self, raw: bytes | None) -> bytes | None:
-        if raw is None:
-            return None
-        if len(raw) <= SIZE_MAX:
-            return self._get(raw)
-        stored = self._get(short(raw))
-        if stored is None:
-            return None
-        whole, body = split_long(stored)
-        return body if whole == raw else None
+    def _find(self, key: object) -> int:
+        """Where the value of a key of any kind lies; 0 when it is not there."""
+        raw = raw_key(key)
+        return 0 if raw is None else self._file.find(raw)
 
     def __iter__(self) -> Iterator[Key]:
-        for raw in self._database.raw_keys():
-            yield key_of(split_long(self._get(raw) or b"")[0] if raw[:1] == LONG else raw)
+        for raw, _ in self._file.entries():
+            yield key_of(raw)
 
     @property
     def path(self) -> str:
@@ -129,17 +113,15 @@ class SharedTable:
 
         descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         try:
-            labels.check(descriptor, self._label, self._name)
+            labels.check(descriptor, self._file.label, self._name)
         finally:
             os.close(descriptor)
 
     def close(self) -> None:
         """Let go of the file; one without a path is removed. Others that have it open keep it."""
-        vars(self).pop("_get", None)
-        vars(self).pop("_database", None)
-        end = vars(self).get("_end")
-        if end is not None:
-            end()
+        closed: Any = Closed(self._file.label, self._name)
+        self._file = self._index = self._data = self._view = closed
+        self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +130,7 @@ class SharedTable:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return opened, (self._path, self._label.identity)
+        return opened, (self._path, self._file.label.identity)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} in {self._path}>"
@@ -157,22 +139,32 @@ class SharedTable:
 class TableMapping(SharedTable, Mapping[Key, "Any"]):
     """A SharedTable with values."""
 
+    __slots__ = ()
+
     def __getitem__(self, key: object) -> Any:
         if type(key) is str:
             try:
-                body = self._get(b"s" + key.encode())
+                raw = key.encode() + END
             except UnicodeEncodeError:
-                body = None
-            if body is not None:
-                return loads(body)
-        body = self._find(key)
-        if body is None:
+                pass
+            else:
+                # as MappedTable.find: a call would cost a fifth of it
+                index, mask = self._index, self._mask
+                at = crc32(raw) & mask
+                while start := index[at]:
+                    end = start + len(raw)
+                    if self._data[start:end] == raw:
+                        return loads(self._view[end:])  # a pickle knows its end
+                    at = at + 1 & mask
+                raise KeyError(key)
+        end = self._find(key)
+        if not end:
             raise KeyError(key)
-        return loads(body)
+        return loads(self._view[end:])
 
     def get(self, key: object, default: Any = None) -> Any:
-        body = self._find(key)
-        return default if body is None else loads(body)
+        end = self._find(key)
+        return loads(self._view[end:]) if end else default
 
     __contains__ = SharedTable.__contains__
 
@@ -183,15 +175,13 @@ class TableMapping(SharedTable, Mapping[Key, "Any"]):
         return TableValues(self)
 
     def _items(self) -> Iterator[tuple[Key, Any]]:
-        for raw, body in self._database.entries():
-            if raw[:1] == LONG:
-                raw, body = split_long(body)
+        for raw, body in self._file.entries():
             yield key_of(raw), loads(body)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
             return NotImplemented
-        if isinstance(other, SharedTable) and other._label.identity == self._label.identity:
+        if isinstance(other, SharedTable) and other._file.label.identity == self._file.label.identity:
             return True
         return len(self) == len(other) and all(
             other.get(key, _NOTHING) == value for key, value in self.items()
@@ -202,6 +192,8 @@ class TableMapping(SharedTable, Mapping[Key, "Any"]):
 
 class TableSet(SharedTable, Set[Key]):
     """A SharedTable of keys alone. What comes of its operators is a frozenset."""
+
+    __slots__ = ()
 
     __contains__ = SharedTable.__contains__
 
@@ -240,18 +232,32 @@ class TableValues(TableItems):
         return (value for _, value in self._table._items())
 
 
+class Closed:
+    """In the place of the file of a table that was closed: whoever reads it is told."""
+
+    def __init__(self, label: Label, name: str) -> None:
+        self.label = label
+        self._name = name
+
+    def find(self, raw: bytes) -> int:
+        raise TableError(f"{self._name} was closed")
+
+    def __getitem__(self, at: int | slice) -> int:
+        raise TableError(f"{self._name} was closed")
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        raise TableError(f"{self._name} was closed")
+
+
 def opened(path: str, identity: bytes | None = None) -> SharedTable:
     """The table in the file; TableError if it is another one than `identity`."""
     name = f"the table {path}"
     try:
-        label = read_label(path, name)
+        return _made(path, mapped(path, name, identity))
     except FileNotFoundError:
         if identity is None:
             raise
         raise TableError(f"{name} is gone: the process that built it has ended, or has removed it") from None
-    if identity is not None and label.identity != identity:
-        raise TableError(f"{name} is not the one that was sent: another one was built in its place")
-    return _made(path, label)
 
 
 def _opened_if_same(path: str, checksum: str) -> SharedTable | None:
@@ -259,7 +265,7 @@ def _opened_if_same(path: str, checksum: str) -> SharedTable | None:
         table = opened(path)
     except (OSError, TableError):
         return None  # it is built anew
-    return table if table._label.source == checksum else None
+    return table if table._file.label.source == checksum else None
 
 
 def _built(source: Any, path: str | None, checksum: str) -> SharedTable:
@@ -269,8 +275,12 @@ def _built(source: Any, path: str | None, checksum: str) -> SharedTable:
     place = _place(path, name)
     try:
         label = build(place, source, checksum, name)
+        file = mapped(place.address, name, label.identity)
         if path is None:
-            return _kept(place, label)
+            table = _made(place.address, file)
+            # this process keeps the file, until the table is forgotten or closed
+            table._end = finalize(table, place.release)
+            return table
         try:
             os.fsync(place.descriptor)
             place.settle()
@@ -279,7 +289,7 @@ def _built(source: Any, path: str | None, checksum: str) -> SharedTable:
     except BaseException:
         place.release()
         raise
-    return _made(path, label)
+    return _made(path, file)
 
 
 def _place(path: str | None, name: str) -> Place:
@@ -291,26 +301,11 @@ def _place(path: str | None, name: str) -> Place:
         raise TableError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
-def _kept(place: Place, label: Label) -> SharedTable:
-    """The table in a file that this process keeps, until the table is forgotten or closed."""
-    table = _made(place.address, label)
-    table._end = finalize(table, place.release)
+def _made(path: str, file: MappedTable) -> SharedTable:
+    table: SharedTable = object.__new__(TableSet if file.label.kind == SET else TableMapping)
+    table._open(path, file)
     return table
 
 
-def _made(path: str, label: Label) -> SharedTable:
-    table: SharedTable = object.__new__(TableSet if label.kind == SET else TableMapping)
-    table._path, table._label = path, label
-    _tables[id(table)] = table
-    return table
-
-
-def _after_fork() -> None:
-    forget()
-    for table in list(_tables.values()):
-        vars(table).pop("_get", None)
-        vars(table).pop("_database", None)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+def _nothing() -> None:
+    """A table in a file that stays has nothing to end."""
