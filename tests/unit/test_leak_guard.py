@@ -395,6 +395,7 @@ def test_passes(careless): pass
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:anyio")
     monkeypatch.setenv("GIVEN", "2")
     pytester.makeconftest(CONFTEST.replace("STAND-IN", str(pytester.mkdir("shm"))))
     return pytester

@@ -26,6 +26,7 @@ def test_passes(): pass
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:anyio")
     pytester.makeconftest(CONFTEST)
     pytester.mkdir(".ci")
     return pytester

@@ -15,7 +15,7 @@ from ..wire.bundle import LARGE
 from ..wire.pickles import Unpicklable, dumps
 from .gathering import Gathering
 from .reading import cutter_for
-from .restorer import Refused, Restorer, refusing
+from .restorer import Refused, Refusing, Restorer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,13 +131,13 @@ class Feeder:
             return self._cut()
         books.wait_for_room()
         number = self.feed.next_number
-        with refusing():
+        with Refusing():
             before = books.rows_of(number) if self._auto else None
             if self._auto and before is None:
                 # nor are there tickets behind it: the loop may cut early, and asks nothing
                 books.close()
         rows = self._cut() if before is None else self._cutter.cut(before)
-        with refusing():
+        with Refusing():
             books.check(number, rows)
         return rows
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from time import monotonic
 
 from ..core import messages as m
@@ -10,7 +9,7 @@ from ..errors import EisenmpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
     from ..core.chunk import Cutter
     from ..core.outcome import Settled
@@ -28,13 +27,17 @@ class Refused(Exception):
         self.reason = reason
 
 
-@contextmanager
-def refusing() -> Iterator[None]:
-    """What comes from the ledger is no error of the user's generator."""
-    try:
-        yield
-    except EisenmpError as error:
-        raise Refused(error) from error
+class Refusing:
+    """With this: what comes from the ledger is no error of the user's generator."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, EisenmpError):
+            raise Refused(error) from error
 
 
 class Restorer:
@@ -50,7 +53,7 @@ class Restorer:
         feed, dispatcher = self.feed, self._dispatcher
         if feed.books is None or feed.stopped:
             return None
-        with refusing():
+        with Refusing():
             run = feed.books.settled(feed.next_number)
         told = monotonic()
         for settled in run:
@@ -59,7 +62,7 @@ class Restorer:
             # the first rows tell whether it is the same source at all
             first = not settled.number
             rows = self._cutter.cut(settled.rows) if first else range(self._cutter.skip(settled.rows))
-            with refusing():
+            with Refusing():
                 feed.books.check(settled.number, () if rows is None else rows)
             with dispatcher.lock:
                 feed.cut(settled.rows)

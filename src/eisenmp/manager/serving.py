@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..core import slots as s
-from ..core.container import SERVER as CONTAINER
 from ..core.record import NamedTuple
 from ..errors import EisenmpError, SlotFailed
 
@@ -75,6 +73,8 @@ class ServerHost:
             self._control = None
         if self._fleet is not None:
             self._fleet.close()
+            from ..core.container import SERVER as CONTAINER
+
             if self._site is not None and self._site.server == CONTAINER:
                 from ..containers.ending import remove_what_is_left
 
@@ -158,7 +158,9 @@ class ServerHost:
         with self.dispatcher.lock:
             self.check_open()
             server = fleet.drain(slot)
-        self._wait_or_time_out(lambda: server.machine.phase == s.STOPPED, timeout, f"slot {slot!r}")
+        from ..core.slots import STOPPED
+
+        self._wait_or_time_out(lambda: server.machine.phase == STOPPED, timeout, f"slot {slot!r}")
 
     def scale(self, group: str, slots: int, *, timeout: float | None = None) -> None:
         """Have so many slots in a group; waits until new ones serve and surplus ones have ended."""

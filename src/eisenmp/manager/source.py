@@ -265,10 +265,16 @@ def _is_text(path: str) -> bool:
     return not path.endswith((*BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES))
 
 
+_sound: set[int] = set()  #: hashes of texts that were compiled, of which the next manager need not know more
+
+
 def _compile(content: bytes, path: str) -> None:
     """LoadError with the line where the text is not Python; nothing is executed."""
     import warnings
 
+    known = hash(content)
+    if known in _sound:
+        return
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the worker gives them, once
@@ -277,6 +283,7 @@ def _compile(content: bytes, path: str) -> None:
         raise _syntax_error(error, path) from error
     except ValueError as error:
         raise load_error(f"{path}: {error}", path=path) from error
+    _sound.add(known)
 
 
 def _syntax_error(error: SyntaxError, path: str) -> LoadError:

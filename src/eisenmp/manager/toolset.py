@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from _pickle import PickleBuffer  # the module pickle takes ten milliseconds to import
 from functools import partial
 from operator import is_
-from pickle import PickleBuffer
 from zlib import crc32
 
 from ..child.tools import read_only
