@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 import eisenmp
 from eisenmp.engine import cgroup, strays
+from eisenmp.engine.guardian import Guardian
 from eisenmp.testing import eventually
 from tests import leaks
 
@@ -212,6 +214,21 @@ def test_one_that_somebody_has_removed(
     monkeypatch.setattr(cgroup, "make", make_and_remove)
     started_and_stopped(starter())
     assert removed and not os.path.exists(removed[0])
+
+
+def test_a_guardian_for_which_the_table_of_descriptors_is_full_leaves_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse() -> list[int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("eisenmp.engine.guardian._inheritable", refuse)
+    before = leaks.snapshot()
+    guardian = Guardian()
+    with pytest.raises(OSError, match="Too many open files"):
+        guardian.start(str(tmp_path))
+    guardian.dismiss()
+    assert leaks.leaked(before) == ()
 
 
 def test_a_guardian_that_was_killed_is_not_missed(starter: Callable[[], eisenmp.Mp]) -> None:

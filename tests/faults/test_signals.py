@@ -99,6 +99,22 @@ def test_the_first_signal_drains(tmp_path: Path, way: str, number: signal.Signal
     assert all(leaks.wait_gone(pid) for pid in below)
 
 
+@pytest.mark.parametrize("way", ["iterates", "waits", "joins", "gets"])
+def test_a_signal_that_does_not_interrupt_the_main_thread_is_seen(tmp_path: Path, way: str) -> None:
+    """Nor does one that comes between the last look of the interpreter and the system call; here none does."""
+    deaf = """
+        import signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        """
+    with program(tmp_path, managed(deaf + WAYS[way])) as started:
+        started.until("running", count=2)
+        started.send(signal.SIGINT)
+        started.until("draining")
+        started.open_gate()
+        assert started.end() == 130, "it cannot end itself by a signal that it blocks"
+    assert sorted(started.values("got")) == sorted(started.values("running"))
+
+
 @pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name)
 def test_the_second_signal_kills(tmp_path: Path, number: signal.Signals) -> None:
     with program(tmp_path, managed(WAYS["iterates"], settings=", grace=3600")) as started:

@@ -6,7 +6,7 @@ from ..core.record import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
     from ..core.messages import Message
@@ -96,6 +96,9 @@ if TYPE_CHECKING:
 
         def wake(self) -> None:
             """Let a running `poll` return; from any thread."""
+
+        def watch(self, descriptor: int, call: Callable[[], None]) -> None:
+            """Have `poll` call it when the descriptor can be read, until the engine is closed."""
 
         def terminate(self, wid: int) -> None:
             """Ask the process to end (SIGTERM)."""

@@ -53,12 +53,12 @@ class Guardian:
         signals = __import__("_signal")
         self._theirs = process.high(self._theirs)
         nothing = process.high(os.open(os.devnull, os.O_RDWR))
-        actions: list[tuple[int, ...]] = [
-            (os.POSIX_SPAWN_DUP2, descriptor, number)
-            for number, descriptor in enumerate((self._theirs, nothing, nothing))
-        ]
-        actions += [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable()]
         try:
+            actions: list[tuple[int, ...]] = [
+                (os.POSIX_SPAWN_DUP2, descriptor, number)
+                for number, descriptor in enumerate((self._theirs, nothing, nothing))
+            ]
+            actions += [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable()]
             self._pid = os.posix_spawn(
                 SHELL,
                 ["sh", "-c", SCRIPT, "eisenmp:guardian", cgroup],

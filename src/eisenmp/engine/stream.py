@@ -171,6 +171,9 @@ class StreamEngine:
         if self._opened:
             self.poller.wake()
 
+    def watch(self, descriptor: int, call: Callable[[], None]) -> None:
+        self.poller.add(descriptor, lambda events, readable, writable: call())
+
     def terminate(self, wid: int) -> None:
         with self.lock:
             worker = self.workers.get(wid)

@@ -19,6 +19,7 @@ import sys
 import threading
 
 from ..wire import platform
+from .alarm import Alarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Signals:
         self._pushing = False  # the next signal is our own
         self.leaving = False  #: the interpreter exits: its exit code is settled
         self.late = False  #: the signal came then
+        self._alarm = Alarm()
 
     # for managers
 
@@ -59,6 +61,15 @@ class Signals:
                 self.forgive()
             self.managers[manager] = None
             self.install()
+            self._alarm.open()
+            if self._alarm.descriptor >= 0:
+                manager.engine.watch(self._alarm.descriptor, self._stir)
+
+    def _stir(self) -> None:
+        """A signal has come: the main thread is to look, whichever manager it waits for."""
+        self._alarm.drain()
+        for manager in list(self.managers):
+            manager.dispatcher.pump.stir()
 
     def install(self) -> None:
         """Again where somebody, such as a notebook, has put the default back since; other handlers stay."""
@@ -80,6 +91,7 @@ class Signals:
         self.managers.pop(manager, None)
         if not self.managers and is_main():
             self._restore()
+            self._alarm.close()
 
     def _restore(self) -> None:
         while self._before:
@@ -92,6 +104,7 @@ class Signals:
         self.managers.clear()
         self._number = self._count = 0
         self._restore()
+        self._alarm.close()
 
     # for those who wait
 
@@ -174,6 +187,7 @@ class Signals:
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         """The last manager was stopped by another thread, which could not take the handlers away."""
         self._restore()
+        self._alarm.close()
         if number == platform.SIGINT:
             _system.default_int_handler(number, frame)
         os.kill(os.getpid(), number)

@@ -9,7 +9,7 @@ from .process import Process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ..core.messages import Message
@@ -70,6 +70,9 @@ class SimEngine:
         self.wait = timeout
         news, self._news = self._news, []
         return news
+
+    def watch(self, descriptor: int, call: Callable[[], None]) -> None:
+        """No signal reaches a simulation."""
 
     def wake(self) -> None:
         self._simulation.manager_soon()

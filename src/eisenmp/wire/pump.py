@@ -147,14 +147,16 @@ class Pump:
         self.poke()
         self._wake()
 
+    def stir(self) -> None:
+        """Have every thread that waits run a moment, whatever it waits for, and wait on."""
+        with self._mutex:
+            self._let_go()
+        self._wake()
+
     def fail(self, error: BaseException) -> None:
         """A defect of ours, not of the program: nobody waits for ever because of it, all waits raise it."""
         self._failure = error
-        with self._mutex:
-            for follower in self._followers:
-                follower.bell.release()
-            self._followers = []
-        self._wake()
+        self.stir()
 
     def close(self, join: bool = True) -> None:
         """End the background thread and all waits. With `join`, nobody is in `step` afterwards."""
@@ -162,9 +164,7 @@ class Pump:
             self._closed = True
             self._resigned.clear()
             leading = self._leading and self._leader != threading.get_ident()
-            for follower in self._followers:
-                follower.bell.release()
-            self._followers = []
+            self._let_go()
         self._ring()
         self._wake()
         if not join:
@@ -173,6 +173,11 @@ class Pump:
             self._resigned.wait()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def _let_go(self) -> None:
+        for follower in self._followers:
+            follower.bell.release()
+        self._followers = []
 
     def _lead(self) -> None:
         self._leading = True
