@@ -112,8 +112,8 @@ def adopt_orphans() -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """True when no such process runs; a zombie runs no more."""
-    return (state := _stat(pid)) is None or state[1] == "Z"
+    """True when no such process runs; a zombie runs no more, nor does one that is being reaped."""
+    return (state := _stat(pid)) is None or state[1] in ("Z", "X")
 
 
 def wait_gone(pid: int, timeout: float = 10.0) -> bool:
@@ -182,7 +182,7 @@ def _descendants() -> Iterator[tuple[Process, bool]]:
     while todo:
         for child in _children(todo.pop()):
             if state := _stat(child):
-                yield Process(child, state[0]), state[1] == "Z"
+                yield Process(child, state[0]), state[1] in ("Z", "X")
                 todo.append(child)
 
 

@@ -18,7 +18,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=360,
+    max_examples=240,
     stateful_step_count=60,
     suppress_health_check=list(HealthCheck),
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 OWNER = "eisenmp.keeper"  #: the label; its value: host, boot, process namespace, pid, start time
+ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)  #: what waits to be reaped, and what is being reaped
 CLOSE = 2.0  #: seconds by which two readings of a start time may differ: the clock may be set
 
 
@@ -50,7 +51,7 @@ def is_dead(label: str) -> bool:
     try:
         pid, started = int(parts[3]), float(parts[4])
         process = psutil.Process(pid)
-        return abs(process.create_time() - started) > CLOSE or process.status() == psutil.STATUS_ZOMBIE
+        return abs(process.create_time() - started) > CLOSE or process.status() in ENDED
     except psutil.NoSuchProcess:
         return True
     except (ValueError, psutil.Error):
