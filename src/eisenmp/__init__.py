@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .manager.replicate import replicate as replicate
     from .manager.textfile import csv_column as csv_column
     from .manager.textfile import lines as lines
+    from .servers.here import current_toolbox as current_toolbox
     from .tables.table import SharedTable as SharedTable
 
 __version__ = "2.0.0.dev0"
@@ -83,6 +84,7 @@ _WHERE = {
     "WorkerDied": "errors",
     "WorkerFailed": "errors",
     "csv_column": "manager.textfile",
+    "current_toolbox": "servers.here",
     "events": "manager.events",
     "imap": "manager.mapping",
     "imap_unordered": "manager.mapping",

@@ -141,6 +141,46 @@ def grows(toolbox: Any, sockets: Any, stop: Any) -> None:
             kept.append(bytearray(os.urandom(1)) * 1024**2)
 
 
+def make_asking() -> Any:
+    """Its pages are made by workers beside it."""
+    from itertools import count
+    from threading import Lock
+
+    from flask import Flask
+
+    app = Flask(__name__)
+    numbers = count()
+    answers: dict[int, str] = {}
+    taking = Lock()
+
+    def page(text: str) -> str:
+        toolbox = eisenmp.current_toolbox()
+        number = next(numbers)
+        own = toolbox.queue(f"answers {toolbox.START_SEQUENCE_NUM}")
+        toolbox.queue("requests").put((toolbox.START_SEQUENCE_NUM, number, text))
+        while number not in answers:
+            with taking:  # one thread takes what comes, for all that wait
+                if number not in answers:
+                    found, text = own.get()
+                    answers[found] = text
+        return answers.pop(number)
+
+    app.add_url_rule("/<text>", "page", page)
+    return app
+
+
+def answer(toolbox: Any) -> bool:
+    """A worker that answers the servers."""
+    slot, number, text = toolbox.queue("requests").get()
+    toolbox.queue(f"answers {slot}").put((number, f"{os.getpid()} {text[::-1]}"))
+    return True
+
+
+@eisenmp.worker
+def square(toolbox: Any, rows: list[int]) -> list[int]:
+    return [row * row for row in rows]
+
+
 @eisenmp.server
 def reads(toolbox: Any, sockets: Any, stop: Any) -> None:
     """It answers HTTP, and sends the rows of a queue on in a thread."""

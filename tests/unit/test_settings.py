@@ -53,6 +53,7 @@ DEFAULTS: dict[str, object] = {
     "health_timeout": 2.0,
     "health_failures_max": 3,
     "spare": 0,
+    "compute": None,
     "restarts_max": 5,
     "log_format": "text",
     "name": None,

@@ -31,11 +31,11 @@ OF_SERVERS = frozenset(
         "health_failures_max",
         "restarts_max",
         "spare",
+        "compute",
     )
 )
 OF_CHUNKS = frozenset(
     (
-        "procs_max",
         "rows_max",
         "results_store",
         "results_print",

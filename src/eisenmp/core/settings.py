@@ -153,6 +153,10 @@ def _take_variables(value: object) -> dict[str, object]:
     return dict(value.items())
 
 
+def _take_module(value: object) -> object:
+    return value if callable(value) or hasattr(value, "keys") else _take_text(value)
+
+
 def _take_health(value: object) -> object:
     # 'tcp', the path of a page, or a function that says it
     if callable(value):
@@ -216,6 +220,7 @@ _PIN = Kind("'none', 'core' or a list of core numbers", _take_pin, words=("none"
 _GROUPS = Kind("a list of PortGroup", _take_groups)
 _LOG = _choice("text", "json")
 _HEALTH = Kind("'tcp', a path such as '/healthz', a function, or 'file.py:name' of one,", _take_health, str)
+_MODULE = Kind("'file.py:name', 'package.module:name' or a function", _take_module, str)
 _NAME = Kind("a name without slashes", _take_name, str)
 
 
@@ -261,6 +266,7 @@ class Settings:
     health_timeout: float = _setting(2.0, _seconds(), "seconds that a check may take")
     health_failures_max: int = _setting(3, _whole(1), "failures in a row that make a server unhealthy")
     spare: int = _setting(0, _whole(0), "processes of each port group that wait to replace a dead one")
+    compute: object = _setting(None, _MODULE, "worker beside the servers, in procs_max processes")
     restarts_max: int = _setting(5, _COUNT, "crashes of a server slot in a minute before it is given up")
     log_format: str = _setting("text", _LOG, "what workers print: lines under their name, or JSON objects")
     name: str | None = _setting(None, _NAME, "what `eisenmp ps` calls the manager")

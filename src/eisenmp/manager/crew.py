@@ -60,6 +60,7 @@ class Slot:
         self.start_failures = 0
         self.server: ServerSlot | None = None  #: the worker is a server: another machine decides
         self.group = ""  #: of a spare
+        self.compute: bool = before is not None and before.compute  #: beside the servers
         self.process = 0  #: which of its processes this is
         self.wrong = ""  #: how a server has said that it failed
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -86,6 +87,7 @@ class Crew:
     def __init__(self, engine: Engine, manager: str, settings: Settings, names: QueueNames) -> None:
         self.slots: list[Slot] = []
         self.sources: tuple[Source, ...] = ()
+        self.compute: tuple[Source, ...] = ()  #: of the workers beside the servers
         self.variables = b""
         self.tools: list[bytes] = []
         self.contract = ""
@@ -214,7 +216,8 @@ class Crew:
         slot.dump = Stack()
         cores = cores_of(self.settings.pin, slot.number)
         serving, descriptors = None, self.descriptors
-        if self.fleet is not None:
+        forked = self.forked and not slot.compute  # the zygote has loaded the servers
+        if self.fleet is not None and not slot.compute:
             serving, seat_cores = self.fleet.launched(slot)
             cores = seat_cores or cores
             descriptors = (*descriptors, *(descriptor for descriptor, _ in serving.sockets))
@@ -224,11 +227,11 @@ class Crew:
             slot=slot.number,
             name=slot.name,
             worker_id=slot.worker_id,
-            sources=() if self.forked else self.sources,
+            sources=self.compute if slot.compute else () if forked else self.sources,
             queues=tuple(self._names),
             variables=self.variables,
             sys_path=sys_path,
-            tools=() if self.forked else tuple(self.tools),
+            tools=() if forked else tuple(self.tools),
             cores=cores,
             contract=self.contract,
             argv=tuple(sys.argv),
@@ -243,7 +246,7 @@ class Crew:
             cores=cores,
             descriptors=descriptors,
         )
-        if self.forked:
+        if forked:
             launch = launch._replace(warm=self._warm_of(sys_path), tools=tuple(self.tools))
         slot.pid = self._engine.spawn(slot.wid, launch)
         self.on_spawn(slot.wid)

@@ -65,16 +65,16 @@ class Fleet:
         try:
             for group in groups:
                 for _ in range(group.slots):
-                    self._add(group)
+                    self._add(group, len(self.slots))
         except BaseException:
             self.close()
             raise
 
-    def _add(self, group: PortGroup) -> ServerSlot:
+    def _add(self, group: PortGroup, number: int) -> ServerSlot:
         index = sum(slot.seat.group == group.name for slot in self.slots)
         seat = group.seat(index)
         sockets = self.rotation.open(seat)
-        slot = ServerSlot(len(self.slots), seat, sockets, self._policy)
+        slot = ServerSlot(number, seat, sockets, self._policy)
         self.slots.append(slot)
         return slot
 
@@ -352,8 +352,9 @@ class Fleet:
         members = self.members(group)
         self.rotation.groups[group].check_slots(count)
         while len(members) < count:
-            server = self._add(self.rotation.groups[group])
-            self._dispatcher.crew.add_slot().server = server
+            crew = self._dispatcher.crew
+            server = self._add(self.rotation.groups[group], len(crew.slots))
+            crew.add_slot().server = server
             members.append(server)
         changed = []
         for place, server in enumerate(members):

@@ -188,7 +188,8 @@ class Mp(Door, ServerHost):
 
         self._crew.contract = self.contract
         self._crew.sources = resolve_all(map(self._without_site, self._modules))
-        share_main(self._crew.sources)
+        self._crew.compute = self._resolve_compute()
+        share_main((*self._crew.sources, *self._crew.compute))
         self._crew.variables, self._crew.descriptors = pack_variables(self._variables, self.engine)
         self._crew.tools = list(self._tools)
 
@@ -248,10 +249,10 @@ class Mp(Door, ServerHost):
         with dispatcher.lock:
             if self._fleet is not None:
                 self._fleet.start()
-            elif crew.sources:
-                for _ in range(procs):
-                    crew.add_slot()
-                for slot in crew.slots:
+            if crew.compute or (crew.sources and self._fleet is None):
+                slots = [crew.add_slot() for _ in range(procs)]
+                for slot in slots:
+                    slot.compute = bool(crew.compute)
                     dispatcher.supervisor.start_slot(slot)
             if self._subscribers:
                 dispatcher.emit = self._subscribers.emit
@@ -683,18 +684,24 @@ class Mp(Door, ServerHost):
         self._subscribers.remove(event_type, call)
 
     def resize(self, procs_max: int) -> None:
-        """Have `procs_max` workers: new ones start, surplus ones leave after their running cycle."""
+        """Have `procs_max` workers: new ones start, surplus ones leave after their running cycle.
+
+        Beside servers, of which `scale` decides, those of `compute`.
+        """
         procs = self.settings.replace(procs_max=procs_max).procs_max
         assert procs is not None
         self._check_started()
         dispatcher, crew = self.dispatcher, self._crew
+        if self._fleet is not None and not crew.compute:
+            raise EisenmpError("this manager has servers alone; scale() is for them")
         with dispatcher.lock:
             self.check_open()
-            wanted = [slot for slot in crew.slots if not slot.retired]
+            workers = [slot for slot in crew.slots if slot.server is None]
+            wanted = [slot for slot in workers if not slot.retired]
             for slot in wanted[procs:]:
                 slot.retired = True
                 crew.order_stop(slot)
-            for slot in crew.slots:
+            for slot in workers:
                 if len(wanted) >= procs:
                     break
                 if slot.retired and not slot.alive:
@@ -702,7 +709,9 @@ class Mp(Door, ServerHost):
                     dispatcher.supervisor.start_slot(slot)
                     wanted.append(slot)
             for _ in range(procs - len(wanted)):
-                dispatcher.supervisor.start_slot(crew.add_slot())
+                slot = crew.add_slot()
+                slot.compute = bool(crew.compute)
+                dispatcher.supervisor.start_slot(slot)
         self.settings = self.settings.replace(procs_max=procs)
 
     def _stop_worker(self, name: str | None) -> None:

@@ -54,7 +54,7 @@ class Rollouts:
     def _advance(self, rollout: Rollout) -> None:
         number = rollout.next()
         if number is not None:
-            self._fleet.handle(self._fleet.slots[number], s.Replace("reload"))
+            self._fleet.handle(self._fleet.find(number), s.Replace("reload"))
 
     def broke(self, server: ServerSlot, cause: str) -> None:
         """The new process of the slot has never served."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..core.record import NamedTuple
-from ..errors import EisenmpError, SlotFailed
+from ..errors import EisenmpError, SettingsError, SlotFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..child.loader import Source
     from ..core.settings import Settings
     from ..core.site import Site
     from .collector import Collector
@@ -43,6 +44,17 @@ class ServerHost:
     collector: Collector
     _check_started: Any
     check_open: Any
+
+    def _resolve_compute(self) -> tuple[Source, ...]:
+        """Where the workers beside the servers come from."""
+        module: Any = self.settings.compute
+        if module is None:
+            return ()
+        if not self.settings.port_groups:
+            raise SettingsError("compute is for workers beside servers: without port_groups give it to Mp")
+        from .source import resolve
+
+        return (resolve(module),)
 
     def _open_fleet(self) -> None:
         """Bind the sockets of the port groups, before any process starts."""
@@ -135,7 +147,7 @@ class ServerHost:
         for rollout in rollouts:
             if rollout.cause:
                 raise SlotFailed(f"the reload was broken off: {rollout.cause}")
-        return [fleet.slots[number].name for rollout in rollouts for number in rollout.done]
+        return [fleet.find(number).name for rollout in rollouts for number in rollout.done]
 
     def last_lines(self, slot: int | str) -> list[str]:
         """What the process of a slot wrote last; where none is in it, what the last one wrote."""
