@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,32 @@ def echo(toolbox, rows):
 @eisenmp.worker
 def touch(toolbox, rows):
     return len(rows[0])
+
+def places(thing):
+    "Where the numbers of an arrow table or a pandas frame lie in memory."
+    if hasattr(thing, "column_names"):
+        return [thing.column(name).chunk(0).buffers()[1].address for name in thing.column_names]
+    return [thing[name].to_numpy().__array_interface__["data"][0] for name in thing]
+
+def is_shared(address):
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            start, _, end = line.split()[0].partition("-")
+            if int(start, 16) <= address < int(end, 16):
+                return "(deleted)" in line
+    return False
+
+@eisenmp.worker
+def double(toolbox, rows):
+    "A table twice as large of what came, and whether that was shared."
+    (thing,) = rows
+    if hasattr(thing, "column_names"):
+        import pyarrow.compute as pc
+        made = thing.from_arrays([pc.multiply(thing.column(name), 2) for name in thing.column_names],
+                                 names=thing.column_names)
+    else:
+        made = thing * 2
+    return [is_shared(place) for place in places(thing)], made
 """
 
 
@@ -170,3 +197,27 @@ def test_a_copy_of_the_program_gives_nothing_back(worker: str) -> None:
         os.waitpid(pid, 0)
         list(emp.feed(range(100, 140)))
         assert [zlib.crc32(one) for one in kept] == crc(range(20))
+
+
+@pytest.mark.parametrize("kind", ["arrow", "pandas"])
+def test_tables_are_shared_both_ways(worker: str, kind: str) -> None:
+    numbers = {name: np.arange(50_000, dtype=np.float64) * factor for factor, name in enumerate("abc", 1)}
+    if kind == "arrow":
+        import pyarrow
+
+        table = pyarrow.table(numbers)
+    else:
+        import pandas
+
+        table = pandas.DataFrame(numbers)
+    here: dict[str, Any] = {}
+    exec(WORKER, here)
+    with eisenmp.Mp(f"{worker}:double", procs_max=1, rows_max=1) as emp:
+        results = [value for _, value in emp.feed([table] * 6).in_order()]
+    for _, made in results:
+        for name in "abc":
+            assert np.array_equal(np.asarray(made[name]), numbers[name] * 2)
+    # the first may come before there is a region
+    shared, made = results[-1]
+    assert shared == [True] * 3
+    assert all(map(here["is_shared"], here["places"](made)))
