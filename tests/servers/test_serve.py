@@ -43,6 +43,41 @@ def served(program: subprocess.Popen[str], count: int) -> list[tuple[str, str, i
     raise AssertionError(f"it has ended: {program.wait()}")
 
 
+def test_workers_beside_the_servers(tmp_path: Path) -> None:
+    (tmp_path / "pages.py").write_text(
+        "import eisenmp\n"
+        "def app(environ, start_response):\n"
+        "    box = eisenmp.current_toolbox()\n"
+        "    box.queue('requests').put(environ['PATH_INFO'])\n"
+        "    body = box.queue('answers').get().encode()\n"
+        "    start_response('200 OK', [('Content-Length', str(len(body)))])\n"
+        "    return [body]\n"
+        "def answer(toolbox):\n"
+        "    toolbox.queue('answers').put(toolbox.queue('requests').get()[::-1])\n"
+        "    return True\n"
+    )
+    beside = (
+        "--compute",
+        "pages.py:answer",
+        "--procs-max",
+        "1",
+        "--queue",
+        "requests=10",
+        "--queue",
+        "answers",
+    )
+    with serving("pages.py:app", "--ports", "web=0", *beside, folder=tmp_path) as program:
+        ((_, place, _),) = served(program, 1)
+        assert get(place, "/word") == "drow/"
+        program.send_signal(signal.SIGTERM)
+        assert program.wait() == 130
+
+
+def test_a_queue_without_a_size(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", f"{APPS}:wsgi", "--queue", "jobs=many"]) == 2
+    assert "--queue is NAME or NAME=SIZE" in capsys.readouterr().err
+
+
 def test_serve_reload_and_stop(tmp_path: Path) -> None:
     groups = ("--ports", "blue=0@core0", "--ports", "yellow=0")
     with serving(f"{APPS}:wsgi", *groups, folder=tmp_path) as program:

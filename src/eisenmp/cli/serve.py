@@ -29,6 +29,7 @@ PORTS = Group("Ports", sort_key=1)
 CONTAINERS = Group("Containers", sort_key=2)
 FILE = "eisenmp.toml"
 TABLE = "serve"  #: the table of the file
+QUEUE_SIZE = 1000
 SERVERS = "auto, uvicorn, waitress, aiohttp, http.server or function"
 
 
@@ -78,6 +79,14 @@ def serve(
     ] = None,
     container_memory: Annotated[
         str | None, Parameter(help="The most that one may use, such as 64M.", group=CONTAINERS)
+    ] = None,
+    queue: Annotated[
+        list[str] | None,
+        Parameter(
+            help="A queue for servers and workers; =100 bounds it. May be given again.",
+            metavar="NAME",
+            negative="",
+        ),
     ] = None,
     reload: Annotated[
         bool,
@@ -164,7 +173,23 @@ def _manager(options: dict[str, Any], keywords: dict[str, Any]) -> Mp:
     if app is not None and container is not None:
         raise Refusal(f"an app or containers? Both are named: {app} and {container.recipe.image}")
     site = Site(app, factory=factory, server=server) if container is None else container
-    return Mp(site, port_groups=groups, **{**options, **keywords})
+    queues = _queues(options)
+    manager = Mp(site, port_groups=groups, **{**options, **keywords})
+    for name, maxsize in queues:
+        manager.queue(name, maxsize=maxsize)
+    return manager
+
+
+def _queues(options: dict[str, Any]) -> list[tuple[str, int]]:
+    """Names and bounds."""
+    given = options.pop("queue", None) or []
+    queues = []
+    for text in [given] if isinstance(given, str) else given:
+        name, _, size = text.partition("=")
+        if size and not (size.isdecimal() and int(size)):
+            raise SettingsError(f"--queue is NAME or NAME=SIZE, a whole number of at least 1, not {text!r}")
+        queues.append((name, int(size or QUEUE_SIZE)))
+    return queues
 
 
 def _container(options: dict[str, Any]) -> Container | None:
