@@ -226,6 +226,10 @@ CAGED = """
 
     import eisenmp
 
+    def tell(*words):
+        # at once: print() writes each word, and the lines of workers come in between
+        sys.stdout.write("|".join(map(str, words)) + chr(10))
+
     entrance, ends, method = sys.argv[1:]
     with open(entrance, "w") as file:
         file.write("0")
@@ -235,9 +239,9 @@ CAGED = """
             feed = emp.feed([[("print", way, 3), way]])
             feed.wait()
             (found,) = feed.failed
-            print(way, found.error.exitcode, found.output_tail.splitlines(), bool(found.stack), sep="|")
-            print(found.cause.replace(f"process {found.error.pid} ", ""))
-        print(*[list(result.value) for result in emp.feed(range(3)).in_order()])
+            tell(way, found.error.exitcode, found.output_tail.splitlines(), bool(found.stack))
+            tell(found.cause.replace(f"process {found.error.pid} ", ""))
+        tell(*[list(result.value) for result in emp.feed(range(3)).in_order()])
 """
 
 
@@ -258,4 +262,4 @@ def test_out_of_memory_is_told_from_other_kills(cage: Cage, method: str, tmp_pat
     for way, cause in (("kill", killed), ("eat", f"{killed}: out of memory")) * 2:
         expected += [f"{way}|-9|{[f'{way} {line}' for line in range(3)]}|False", cause]
     lines = [line for line in done.stdout.splitlines() if not line.startswith("Process-")]
-    assert lines == [*expected, "[0, 1] [2]"]
+    assert lines == [*expected, "[0, 1]|[2]"]
