@@ -31,8 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipGate(read_allowed(config.rootpath / LIST)), "skip-gate")
     config.pluginmanager.register(SessionGuard(), "session-guard")
     leaks.adopt_orphans()
-    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
-        # ignored signals are inherited: a suite in the background would run programs deaf to Ctrl-C
+    defaults = {signal.SIGINT: signal.default_int_handler}
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        default = defaults.get(number, signal.SIG_DFL)
+        # ignored signals are inherited: a suite in the background, or under nohup, would run programs deaf to them
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, default)
     # Settings of whoever runs the tests must not change what they see; the portable path is chosen so.
