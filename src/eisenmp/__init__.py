@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .child.contracts import server as server
     from .child.contracts import worker as worker
+    from .child.here import current_toolbox as current_toolbox
     from .child.toolbox import ToolBox as ToolBox
     from .core.chunk import Chunk as Chunk
     from .core.container import Container as Container
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from .manager.replicate import replicate as replicate
     from .manager.textfile import csv_column as csv_column
     from .manager.textfile import lines as lines
-    from .servers.here import current_toolbox as current_toolbox
     from .tables.table import SharedTable as SharedTable
 
 __version__ = "2.0.0.dev0"
@@ -84,7 +84,7 @@ _WHERE = {
     "WorkerDied": "errors",
     "WorkerFailed": "errors",
     "csv_column": "manager.textfile",
-    "current_toolbox": "servers.here",
+    "current_toolbox": "child.here",
     "events": "manager.events",
     "imap": "manager.mapping",
     "imap_unordered": "manager.mapping",

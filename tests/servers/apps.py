@@ -169,6 +169,13 @@ def make_asking() -> Any:
     return app
 
 
+@eisenmp.server
+def knows(toolbox: Any, sockets: Any, stop: Any) -> None:
+    """What it was given is what everybody in the process finds."""
+    toolbox.queue("found").put(eisenmp.current_toolbox() is toolbox)
+    stop.wait()
+
+
 def answer(toolbox: Any) -> bool:
     """A worker that answers the servers."""
     slot, number, text = toolbox.queue("requests").get()

@@ -106,6 +106,13 @@ def test_workers_beside_servers_take_servers() -> None:
         eisenmp.Mp(f"{APPS}:line", compute=7)
 
 
+def test_a_server_of_ones_own_has_a_current_toolbox_too() -> None:
+    emp = eisenmp.Mp(f"{APPS}:knows", port_groups=[eisenmp.PortGroup("web", ports=[0])], lame_duck=0)
+    found = emp.queue("found")
+    with emp:
+        assert found.get(timeout=60) is True
+
+
 def test_there_is_no_current_toolbox_without_a_server() -> None:
     with pytest.raises(eisenmp.EisenmpError, match="no server of a port group"):
         eisenmp.current_toolbox()

@@ -11,6 +11,7 @@ from functools import partial
 
 from ..core import messages as m
 from ..core.messages import Message
+from .here import set_toolbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ class Server:
             if not self.says_ready:
                 self.stop.ready()
             self.stop.serving = self._serving
+            set_toolbox(toolbox)
             self._function(toolbox, sockets, self.stop)
         except (Exception, SystemExit) as error:
             if isinstance(error, SystemExit) and self.stop.is_set():

@@ -60,7 +60,6 @@ class Slot:
         self.start_failures = 0
         self.server: ServerSlot | None = None  #: the worker is a server: another machine decides
         self.group = ""  #: of a spare
-        self.compute: bool = before is not None and before.compute  #: beside the servers
         self.process = 0  #: which of its processes this is
         self.wrong = ""  #: how a server has said that it failed
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
@@ -216,8 +215,9 @@ class Crew:
         slot.dump = Stack()
         cores = cores_of(self.settings.pin, slot.number)
         serving, descriptors = None, self.descriptors
-        forked = self.forked and not slot.compute  # the zygote has loaded the servers
-        if self.fleet is not None and not slot.compute:
+        beside = self.fleet is not None and slot.server is None and not slot.group
+        forked = self.forked and not beside  # the zygote has loaded the servers
+        if self.fleet is not None and not beside:
             serving, seat_cores = self.fleet.launched(slot)
             cores = seat_cores or cores
             descriptors = (*descriptors, *(descriptor for descriptor, _ in serving.sockets))
@@ -227,7 +227,7 @@ class Crew:
             slot=slot.number,
             name=slot.name,
             worker_id=slot.worker_id,
-            sources=self.compute if slot.compute else () if forked else self.sources,
+            sources=self.compute if beside else () if forked else self.sources,
             queues=tuple(self._names),
             variables=self.variables,
             sys_path=sys_path,

@@ -252,7 +252,6 @@ class Mp(Door, ServerHost):
             if crew.compute or (crew.sources and self._fleet is None):
                 slots = [crew.add_slot() for _ in range(procs)]
                 for slot in slots:
-                    slot.compute = bool(crew.compute)
                     dispatcher.supervisor.start_slot(slot)
             if self._subscribers:
                 dispatcher.emit = self._subscribers.emit
@@ -709,9 +708,7 @@ class Mp(Door, ServerHost):
                     dispatcher.supervisor.start_slot(slot)
                     wanted.append(slot)
             for _ in range(procs - len(wanted)):
-                slot = crew.add_slot()
-                slot.compute = bool(crew.compute)
-                dispatcher.supervisor.start_slot(slot)
+                dispatcher.supervisor.start_slot(crew.add_slot())
         self.settings = self.settings.replace(procs_max=procs)
 
     def _stop_worker(self, name: str | None) -> None:

@@ -8,7 +8,6 @@ from functools import partial
 from importlib import import_module
 
 from ..errors import LoadError
-from .here import set_toolbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,16 +44,10 @@ def adapt(loaded: Any, server: str, factory: bool) -> Callable[[Any, Any, Any], 
             raise
         extra = "containers" if library == "docker" else "servers"
         raise LoadError(f"{library} is not installed: pip install 'eisenmp[{extra}]'") from error
-    return partial(_serve, serve, app)
-
-
-def _serve(serve: Callable[..., None], app: Any, toolbox: Any, sockets: Any, stop: Any) -> None:
-    set_toolbox(toolbox)
-    serve(app, toolbox, sockets, stop)
+    return partial(serve, app)
 
 
 def _call(function: Callable[..., Any], toolbox: Any, sockets: Any, stop: Any) -> None:
-    set_toolbox(toolbox)
     stop.ready()
     function(toolbox, sockets, stop)
 

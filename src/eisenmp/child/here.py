@@ -6,7 +6,7 @@ from ..errors import EisenmpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..child.toolbox import ToolBox
+    from .toolbox import ToolBox
 
 _here: list[ToolBox] = []
 
@@ -14,8 +14,8 @@ _here: list[ToolBox] = []
 def current_toolbox() -> ToolBox:
     """The toolbox of the server in this process, with its queues, tools and variables; from any thread.
 
-    For the requests of an ASGI, WSGI or aiohttp application, or a handler class. Raises EisenmpError where no
-    server of a port group runs.
+    For the requests of an application, which is given none. Raises EisenmpError where no server of a port
+    group runs.
     """
     if not _here:
         raise EisenmpError("no server of a port group runs in this process")
