@@ -63,6 +63,7 @@ class Mp(Door, ServerHost):
     """
 
     _parts = Parts()
+    _hears_signals = True
 
     def __init__(self, *worker_modules: Any, engine: str | Engine = "local", **settings: Any) -> None:
         from os import environ
@@ -231,7 +232,8 @@ class Mp(Door, ServerHost):
             self.engine.open()
             queue_names.register_resolver(self.uid, self._find_queue)
             lifetime.register(self)
-            signals.enter(self)
+            if self._hears_signals:
+                signals.enter(self)
             self.dispatcher.pump.start()
             self.collector.start()
             self._opened = True

@@ -10,7 +10,6 @@ from ..manager.dispatcher import Dispatcher
 from ..manager.feeder import Feeder
 from ..manager.mp import Mp
 from ..manager.parts import Parts
-from ..manager.signals import signals
 from ..manager.supervisor import Supervisor
 from .pump import DrivingPump
 
@@ -169,6 +168,8 @@ class SimFeeder(Feeder):
 class SimMp(Mp):
     """A manager whose workers, clock and threads are simulated."""
 
+    _hears_signals = False  # Ctrl-C ends a simulation, and is none of its business
+
     dispatcher: SimDispatcher
 
     def __init__(self, simulation: Simulation, ledger: Callable[..., Ledger], **settings: Any) -> None:
@@ -184,10 +185,6 @@ class SimMp(Mp):
         self._simulation = simulation
         engine: Any = simulation.engine
         super().__init__("simulated", engine=engine, **settings)
-
-    def _open(self) -> None:
-        super()._open()
-        signals.leave(self)  # Ctrl-C ends a simulation, and is none of its business
 
     def _resolve_sources(self) -> None:
         self._crew.sources = NO_SOURCES
