@@ -104,9 +104,8 @@ def __getattr__(name: str) -> object:
     where = _WHERE.get(name)
     if where is None:
         raise AttributeError(f"module 'eisenmp' has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = import_module(f"{__name__}.{where}")
+    # importing the package importlib costs more than most of what is imported here
+    value: object = __import__(f"{__name__}.{where}", fromlist=(name,))
     if name != "events":
         value = getattr(value, name)
     globals()[name] = value

@@ -30,6 +30,17 @@ class Point(NamedTuple):
         return cls(0, 0)
 
 
+class Size(NamedTuple):
+    """As many fields as a Point."""
+
+    width: int
+    height: int = 9
+
+
+class Nothing(NamedTuple):
+    """No field."""
+
+
 def test_fields_and_defaults_are_those_of_the_annotations() -> None:
     assert Point._fields == ("x", "y")
     assert tuple(Point(1)) == (1, 5)
@@ -37,8 +48,24 @@ def test_fields_and_defaults_are_those_of_the_annotations() -> None:
     assert Point._field_defaults == {"y": 5}
     unchecked: Any = Point
     for arguments in ((), (1, 2, 3)):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"Point\.__new__\(\)"):
             unchecked(*arguments)
+    with pytest.raises(TypeError, match="'z'"):
+        unchecked(1, z=2)
+
+
+def test_a_record_with_other_fields_is_changed_by_name_only() -> None:
+    changed: Any = Point(1)
+    assert changed._replace(y=7) == Point(1, 7)
+    with pytest.raises(TypeError, match="Point has no field z"):
+        changed._replace(z=2)
+
+
+def test_records_with_as_many_fields_keep_their_own_names_and_defaults() -> None:
+    assert Size(height=2, width=1) == (1, 2)
+    assert Point(y=2, x=1) == (1, 2)
+    assert repr(Size(3)) == "Size(width=3, height=9)"
+    assert repr(Nothing()) == "Nothing()"
 
 
 def test_methods_and_properties_stay() -> None:
@@ -51,7 +78,7 @@ def test_methods_and_properties_stay() -> None:
 
 def test_it_is_a_frozen_tuple() -> None:
     point: Any = Point(1)
-    assert Point.__base__ is tuple
+    assert isinstance(point, tuple)
     assert repr(point) == "Point(x=1, y=5)"
     assert point._asdict() == {"x": 1, "y": 5}
     assert hash(point) == hash((1, 5))

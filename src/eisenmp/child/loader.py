@@ -12,8 +12,10 @@ manager included, has to find the module under that name: import it there too, o
 
 from __future__ import annotations
 
+import _frozen_importlib_external as machinery  # importlib.machinery, without the package and its warnings
 import os
 import sys
+from _frozen_importlib import ModuleSpec
 from _thread import RLock
 
 from ..core.record import NamedTuple
@@ -23,7 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from importlib.abc import Loader
-    from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
 else:
@@ -212,9 +213,6 @@ def _import(source: Source) -> ModuleType:
 
 
 def _import_file(path: str, name: str, base: str) -> ModuleType:
-    from importlib import import_module
-    from importlib.machinery import PathFinder
-
     root = name.partition(".")[0]
     packaged = root != name or os.path.basename(path).startswith("__init__.")
     prefix = _prefix(root, os.path.join(base, root, "__init__.py") if packaged else path, base)
@@ -225,14 +223,14 @@ def _import_file(path: str, name: str, base: str) -> ModuleType:
         add_folders([os.path.dirname(path)], last=True)
     on_disk = os.path.isfile(path)
     if packaged or not on_disk:
-        spec = PathFinder.find_spec(prefix + root, [base])
+        spec = machinery.PathFinder.find_spec(prefix + root, [base])
         if spec is not None:
             _finder.specs[prefix + root] = spec
     if on_disk:
         _finder.specs[prefix + name] = up_to_manager(_file_spec(prefix + name, path))
     aside = {} if packaged else _set_aside(base)
     try:
-        module = import_module(prefix + name)
+        module = _module(prefix + name)
     finally:
         sys.modules.update(aside)
         for stranger in aside:
@@ -243,11 +241,9 @@ def _import_file(path: str, name: str, base: str) -> ModuleType:
 
 
 def _import_named(source: Source) -> ModuleType:
-    from importlib import import_module
-
     on_disk = os.path.isfile(source.path)
     try:
-        module = import_module(source.module)
+        module = _module(source.module)
     except ModuleNotFoundError as error:
         if not on_disk or not f"{source.module}.".startswith(f"{error.name}."):
             raise
@@ -260,19 +256,19 @@ def _import_named(source: Source) -> ModuleType:
 
 
 def _import_text(source: Source) -> ModuleType:
-    from importlib import import_module
-    from importlib.machinery import ModuleSpec
-
     name = _prefix(source.module, source.path, source.path) + source.module
     loader = _TextLoader(source.path, source.content)
     _finder.specs[name] = ModuleSpec(name, loader, origin=source.path)
-    return import_module(name)
+    return _module(name)
+
+
+def _module(name: str) -> ModuleType:
+    __import__(name)
+    return sys.modules[name]
 
 
 def _file_spec(name: str, path: str) -> ModuleSpec:
     """What importlib.util.spec_from_file_location gives, without the contextlib that it imports."""
-    from importlib import machinery
-
     loader: machinery.SourceFileLoader | machinery.SourcelessFileLoader | machinery.ExtensionFileLoader
     if path.endswith(tuple(machinery.EXTENSION_SUFFIXES)):
         loader = machinery.ExtensionFileLoader(name, path)
@@ -281,7 +277,7 @@ def _file_spec(name: str, path: str) -> ModuleSpec:
     else:
         loader = machinery.SourceFileLoader(name, path)
     package = os.path.basename(path).startswith("__init__.")
-    spec = machinery.ModuleSpec(name, loader, origin=path, is_package=package)
+    spec = ModuleSpec(name, loader, origin=path, is_package=package)
     spec.has_location = True
     if package:
         spec.submodule_search_locations = [os.path.dirname(path)]
@@ -328,10 +324,8 @@ def _set_aside(base: str) -> dict[str, ModuleType]:
 
 def _share_stem(module: ModuleType, path: str) -> None:
     """A mate that imports the worker by its stem, as in 1.0, gets the same module and not a second one."""
-    from importlib.machinery import PathFinder
-
     stem = module.__name__.rpartition(".")[2]
     if stem not in sys.modules and stem not in sys.stdlib_module_names:
-        spec = PathFinder.find_spec(stem)
+        spec = machinery.PathFinder.find_spec(stem)
         if spec is not None and spec.origin == path:
             sys.modules[stem] = module

@@ -8,7 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MARK_SIZE = 4
 SIMPLE = frozenset((str, bytes, int, float, bool, type(None)))
 LONG = 1 << 16  #: characters of a text that count
 

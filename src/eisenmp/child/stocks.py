@@ -10,7 +10,6 @@ from ..core import messages as m
 from ..core.messages import Message
 from ..errors import Stopped
 from ..wire.pickles import dumps, loads
-from .mark import MARK_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
         def open(self, teller: Teller) -> Reader: ...
 
 
+MARK_SIZE = 4  #: bytes of a mark
 MARKS_MAX = 1 << 10
 GLANCE = 0.05  #: seconds between two looks whether the rows are still wanted
 

@@ -18,7 +18,6 @@ from .strays import PATIENCE, Suspect, end, started_at
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 #: of version 1: in those a process has no less than in the cgroup above
 HARMLESS = frozenset(("freezer", "name=systemd", "pids"))
@@ -47,8 +46,8 @@ class Cgroup:
             self._guardian.abandon()
             raise
 
-    def guard(self, events: list[Any]) -> None:
-        """Have its processes ended after this one, however that ends; the loop has nothing to hear of it."""
+    def guard(self) -> None:
+        """Have its processes ended after this one, however that ends."""
         try:
             self._guardian.start(self.path)
         except (OSError, NotImplementedError):

@@ -186,8 +186,8 @@ class LocalEngine(StreamEngine):
             self._enclosed = True
             self.cgroup = cgroup.make(self.strays.mark)
             if self.cgroup is not None:
-                # once the first workers are on their way, and long before they have loaded their modules
-                self.post(self.cgroup.guard)
+                # before the workers: while they start, no processor is free for it, and this process waits
+                self.cgroup.guard()
         return -1 if self.cgroup is None else self.cgroup.entrance
 
     def end_strays(self) -> None:

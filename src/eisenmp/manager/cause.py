@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import monotonic
 
 from ..core.oom import Toll
-from ..core.outcome import UNSENT
 from ..core.record import NamedTuple
 from ..core.stack import top
 from ..engine.base import Lost
@@ -92,6 +91,8 @@ class Blame(NamedTuple):
 
 def letter_reason(letter: Letter, ticket: Ticket) -> Blame | BaseException:
     """Why a ticket was given up in an earlier run."""
+    from ..core.outcome import UNSENT
+
     if letter.kind != UNSENT:
         known = (letter.error, letter.traceback_text, letter.tail, letter.pid, letter.exitcode, letter.stack)
         return Blame(letter.kind, letter.cause, *known)

@@ -13,8 +13,6 @@ import threading
 from _io import BytesIO
 from _pickle import Unpickler, UnpicklingError
 
-from ..child.cutter import RAISED, cut_rows
-from ..wire.bundle import inline
 from ..wire.pickles import dumps, loads
 
 TYPE_CHECKING = False
@@ -54,6 +52,8 @@ class PlainUnpickler(Unpickler):
 
 def cut_plain(body: bytes, points: Sequence[int]) -> list[bytes] | None:
     """The pieces, if the rows are plain data."""
+    from ..child.cutter import cut_rows
+
     try:
         return cut_rows(body, points, lambda body: PlainUnpickler(BytesIO(body)).load())
     except Exception:  # not plain, or nothing that can be sliced: the other way finds that out
@@ -73,6 +73,8 @@ class Cutter:
 
     def cut(self, command: Cut) -> None:
         """Have the ledger go on with the pieces, now or soon. Under the lock of the loop."""
+        from ..wire.bundle import inline
+
         dispatcher, parcel = self._dispatcher, command.parcel
         body = inline(parcel.body)
         bodies = cut_plain(body, command.points)
@@ -104,6 +106,8 @@ class Cutter:
     def _apart(self, body: bytes, points: Sequence[int]) -> list[bytes] | None:
         """The pieces, made by a process of its own; None when it did not come back."""
         from subprocess import TimeoutExpired
+
+        from ..child.cutter import RAISED, cut_rows
 
         with _file() as request, _file() as answer:
             request.write(dumps((list(sys.path), body, tuple(points))))

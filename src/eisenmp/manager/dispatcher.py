@@ -39,7 +39,6 @@ from ..wire.pump import Pump
 from .cause import Blame
 from .cutting import Cutter
 from .enforcer import Enforcer
-from .lender import Lender, lender
 from .puts import YES, LocalPut, WorkerPut
 from .reception import Reception
 from .signals import is_main, signals
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from .crew import Crew
     from .drain import Drain
     from .feed import Feed
+    from .lender import Lender
 
 TICK = 0.005  #: seconds without a leader before the background thread drives the loop
 BATCH = 16  #: chunks for a busy worker that may wait for a common system call
@@ -111,7 +111,8 @@ class Dispatcher:
         self._executing = False
         self._following: list[Command] = []  # from commands that are being done
         self.supervisor = self.supervisor_type(self)
-        self.lender: Lender | None = lender(self)
+        self.shared_memory_max: int | None = None  #: bytes in all; None for a share of what there is
+        self._lender: Lender | None = None
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
 
@@ -486,16 +487,37 @@ class Dispatcher:
     def feed_over(self, feed: Feed) -> None:
         """The feed has all it will get; a feed that nobody iterates leaves the books."""
         self.feeds.pop(feed.number, None)
-        if self.lender is not None and not self.feeds:
-            self.lender.rest()
+        if self._lender is not None and not self.feeds:
+            self._lender.rest()
         if self.stocks:
             self.stocks.over(feed.number)
 
     def close(self) -> None:
         self.cutter.close()
         self.pump.close()
-        if self.lender is not None:
-            self.lender.close()
+        if self._lender is not None:
+            self._lender.close()
+
+    @property
+    def lender(self) -> Lender | None:
+        """The shared memory of this manager, made when it is first asked for; None where there is none."""
+        if self._lender is None and self.engine_passes_descriptors:
+            from .lender import Lender
+
+            with self.lock:
+                if self._lender is None:
+                    self._lender = Lender(self)
+        return self._lender
+
+    @property
+    def engine_passes_descriptors(self) -> bool:
+        """Whether memory may be shared with the workers at all."""
+        return getattr(self.engine, "passes_descriptors", False)
+
+    def worker_gone(self, wid: int) -> None:
+        """It reads no shared memory any more."""
+        if self._lender is not None:
+            self._lender.gone(wid)
 
     def _ticket(self, parcel: Parcel) -> Any:
         from ..core.ticket import Ticket

@@ -39,7 +39,7 @@ class Lender:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self.limit: int | None = None  #: bytes in all; None for a share of what there is
+        self.limit = dispatcher.shared_memory_max
         self._shared: dict[Region, int] = {}  # that every worker gets, also one that starts later
         self._rows: Arena | None = None
         self._lock = threading.Lock()
@@ -315,8 +315,3 @@ def _returned(slot: int, hold: Hold) -> None:
     region = hold.region
     if os.getpid() == region.owner:
         region.map[slot] = 1
-
-
-def lender(dispatcher: Dispatcher) -> Lender | None:
-    """The shared memory of a manager; None where its engine cannot send descriptors."""
-    return Lender(dispatcher) if getattr(dispatcher.engine, "passes_descriptors", False) else None

@@ -22,7 +22,6 @@ from .door import Door
 from .drain import Drain
 from .ending import end_idle, end_workers, join_feeders
 from .engines import can_fork, make_engine
-from .feed import Feed
 from .legacy import Boxes
 from .parts import Parts
 from .policy import apply_policy
@@ -30,7 +29,6 @@ from .queue import Queue
 from .serving import ServerHost
 from .signals import catches, is_main, signals
 from .subscribers import Subscribers
-from .toolset import Toolset
 from .variables import pack_variables
 
 TYPE_CHECKING = False
@@ -41,8 +39,10 @@ if TYPE_CHECKING:
     from ..core.queues import QueueName
     from ..engine.base import Engine
     from .bookkeeper import Bookkeeper
+    from .feed import Feed
     from .feeder import Feeder
     from .memory import MemoryGuard
+    from .toolset import Toolset
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
@@ -76,7 +76,7 @@ class Mp(Door, ServerHost):
         self._names = QueueNames()
         self._queues: dict[int, Queue] = {}
         self._tools: list[bytes] = []
-        self.toolset = Toolset()
+        self._toolset: Toolset | None = None
         self._subscribers = Subscribers()
         self._feeders: list[Feeder] = []
         self._feed_numbers = count(1)
@@ -108,7 +108,8 @@ class Mp(Door, ServerHost):
         self.dispatcher = self._parts.dispatcher(self.engine, self._ledger, self._crew, self.collector)
         self.dispatcher.supervisor.on_all_gone = self._print_end
         self.collector.on_idle = self.dispatcher.pump.interrupt
-        self.toolset.share(self.dispatcher)
+        if self._toolset is not None:
+            self._toolset.share(self.dispatcher)
         self._opened = False
         self._closing_lock = threading.Lock()
 
@@ -353,7 +354,8 @@ class Mp(Door, ServerHost):
         self._end_progress()
         self.collector.close()
         dispatcher.close()
-        self.toolset.clear()
+        if self._toolset is not None:
+            self._toolset.clear()
         self._tools.clear()
         self.engine.close(0.0)
         self._crew.close()
@@ -540,6 +542,9 @@ class Mp(Door, ServerHost):
         title: str = "",
     ) -> Feed:
         self.check_open()
+        # what only rows need is imported while the workers start
+        from .feed import Feed
+
         dispatcher = self.dispatcher
         if dispatcher.closing:
             raise Stopped("the manager is ending: join was called")
@@ -590,6 +595,8 @@ class Mp(Door, ServerHost):
         What waits is dropped. A worker that is at it sees `toolbox.cancelled`; after `grace` seconds it is
         ended and replaced. What it sends does not count: a cancelled ticket is in `feed.failed`.
         """
+        from .feed import Feed
+
         if ticket_or_feed is None:
             for feed in list(self.dispatcher.feeds.values()):
                 feed.cancel()
@@ -607,6 +614,15 @@ class Mp(Door, ServerHost):
             raise EisenmpError("the manager is not started: use `with` or call start()")
 
     # queues and tools
+
+    @property
+    def toolset(self) -> Toolset:
+        """The tools of this manager; made when there is the first."""
+        if self._toolset is None:
+            from .toolset import Toolset
+
+            self._toolset = Toolset()
+        return self._toolset
 
     def queue(self, name: str, *, category: str | None = None, maxsize: int = 1) -> Queue:
         """A new named queue. Workers find it as `toolbox.<name>` or `toolbox.<category>["<name>"]`.

@@ -7,11 +7,20 @@ from ..core.record import NamedTuple
 from .collector import Collector
 from .crew import Crew
 from .dispatcher import Dispatcher
-from .feeder import Feeder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from .feeder import Feeder
+
+
+def make_feeder(*arguments: Any) -> Feeder:
+    """A Feeder, which is imported when there are rows."""
+    from .feeder import Feeder
+
+    return Feeder(*arguments)
 
 
 class Parts(NamedTuple):
@@ -21,4 +30,4 @@ class Parts(NamedTuple):
     ledger: Callable[..., Ledger] = Ledger
     collector: Callable[..., Collector] = Collector
     dispatcher: Callable[..., Dispatcher] = Dispatcher
-    feeder: Callable[..., Feeder] = Feeder
+    feeder: Callable[..., Feeder] = make_feeder

@@ -49,8 +49,8 @@ class Reception:
             m.MARKS: dispatcher.stocks.on_marks,
             m.SOURCE_END: dispatcher.stocks.on_end,
         }
-        if dispatcher.lender is not None:
-            self.handlers |= dispatcher.lender.handlers
+        if dispatcher.engine_passes_descriptors:
+            self.handlers |= dict.fromkeys((m.LENT, m.KEPT, m.ARENA), self._on_memory)
 
     def gone(self, wid: int) -> None:
         """The worker will say no more: show its last words, forget its puts that wait."""
@@ -58,13 +58,17 @@ class Reception:
         rest = self._raw.pop(wid, b"")
         if slot is not None and rest:
             self._printed(slot, 2, rest.decode("utf-8", "replace") + "\n", slot.dump)
-        if self._dispatcher.lender is not None:
-            self._dispatcher.lender.gone(wid)
+        self._dispatcher.worker_gone(wid)
         for key in [key for key in self._puts if key[0] == wid]:
             self._puts.pop(key).waiting = False
 
     def _answer(self, wid: int, request: int, body: bytes) -> None:
         self._dispatcher.send_now(wid, Message(m.ANSWER, a=request, body=body))
+
+    def _on_memory(self, wid: int, message: Message) -> None:
+        lender = self._dispatcher.lender
+        if lender is not None:
+            lender.handlers[message.kind](wid, message)
 
     def _on_up(self, wid: int, message: Message) -> None:
         slot = self._dispatcher.crew.find(wid)
