@@ -129,12 +129,12 @@ def test_the_share_of_a_worker(
     from eisenmp.manager.crew import environment
 
     for threads in (None, 3):
-        assert environment(threads, procs)[SHARE] == share
+        assert environment(threads, procs, usable_cpus())[SHARE] == share
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert environment(None, procs)[SHARE] == share
+    assert environment(None, procs, usable_cpus())[SHARE] == share
     monkeypatch.setenv(SHARE, share)
     assert usable_cpus() == int(share)
-    assert environment(None, 2)[SHARE] == str(max(1, int(share) // 2)), "a share of a share"
+    assert environment(None, 2, usable_cpus())[SHARE] == str(max(1, int(share) // 2)), "a share of a share"
 
 
 @pytest.mark.parametrize(("text", "cpus"), [("3", 3), ("0", None), ("many", None), ("", None)])

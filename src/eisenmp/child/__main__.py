@@ -6,6 +6,7 @@ Arguments: `fd SOCKET LIFE_LINE`, the numbers of inherited descriptors, or `zygo
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from _socket import socket as Socket
@@ -200,6 +201,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         socket = connect(arguments)
         wait_until_joined()
+        gc.freeze()
+        gc.enable()
         warmth: Warmth | None = None
         if sys.platform == "linux" and arguments[0] == "zygote":
             from .zygote import hatch

@@ -104,6 +104,7 @@ class Crew:
         self.reserves: set[Slot] = set()  #: processes that wait for a slot
         self._wids = count(1)
         self._environment: dict[str, str] | None = None
+        self._cpus: int | None = None  # of the manager
         self._warm: tuple[tuple[Source, ...], bytes] | None = None
 
     def add_slot(self) -> Slot:
@@ -259,11 +260,15 @@ class Crew:
         return self._warm[1]
 
     def _environment_of(self, procs: int) -> dict[str, str]:
+        if self._cpus is None:
+            from ..engine.cpus import usable_cpus
+
+            self._cpus = usable_cpus()  # once: it reads a dozen files
         if not self.forked:
-            return environment(self.settings.threads_max, procs)
+            return environment(self.settings.threads_max, procs, self._cpus)
         if self._environment is None:
             # copies of one process have one environment, also after a resize
-            self._environment = environment(self.settings.threads_max, procs)
+            self._environment = environment(self.settings.threads_max, procs, self._cpus)
         return self._environment
 
     def gone(self, wid: int, exit: Exit) -> Slot | None:
@@ -312,15 +317,15 @@ def check_pin(pin: object) -> None:
             )
 
 
-def environment(threads_max: int | None, procs: int) -> dict[str, str]:
+def environment(threads_max: int | None, procs: int, cpus: int) -> dict[str, str]:
     """The environment of a worker: the manager's, with CPUs and the threads of BLAS and OpenMP shared out.
 
     A variable that the user has set stays as it is, unless `threads_max` was given. With OMP_NUM_THREADS all
     do: the libraries that have a variable of their own follow this one.
     """
-    from ..engine.cpus import SHARE, usable_cpus
+    from ..engine.cpus import SHARE
 
-    share = str(max(1, usable_cpus() // max(1, procs)))
+    share = str(max(1, cpus // max(1, procs)))
     variables = {**environ, SHARE: share}
     if threads_max is None:
         if "OMP_NUM_THREADS" in variables:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+from _weakrefset import WeakSet  # which threading has imported
 from threading import Lock
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BOX_MAX = 1000  #: messages that a box of 1.0 keeps: the newest; 1.0 kept all and filled the memory
 
-_live: weakref.WeakSet[Result] = weakref.WeakSet()
+_live: WeakSet[Result] = WeakSet()
 _lock = Lock()
 
 

@@ -19,7 +19,6 @@ from . import lifetime
 from .collector import INFO, OUTPUT, PRINT, PROCESS
 from .crew import check_pin
 from .door import Door
-from .drain import Drain
 from .ending import end_idle, end_workers, join_feeders
 from .engines import can_fork, make_engine
 from .legacy import Boxes
@@ -401,6 +400,8 @@ class Mp(Door, ServerHost):
         self.dispatcher.post(self._drain)
 
     def _drain(self) -> None:
+        from .drain import Drain
+
         dispatcher = self.dispatcher
         if dispatcher.drain is None and not dispatcher.stopping:
             dispatcher.drain = Drain(dispatcher, whole=self.contract == ROW)
@@ -411,6 +412,8 @@ class Mp(Door, ServerHost):
         self.dispatcher.post(self._hurry)
 
     def _hurry(self) -> None:
+        from .drain import Drain
+
         dispatcher = self.dispatcher
         if dispatcher.drain is None:
             dispatcher.drain = Drain(dispatcher, whole=self.contract == ROW)

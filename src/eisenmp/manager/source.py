@@ -260,7 +260,8 @@ def _code(fn: object) -> CodeType | None:
 
 
 def _is_text(path: str) -> bool:
-    from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
+    # importlib.machinery, without the package
+    from _frozen_importlib_external import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 
     return not path.endswith((*BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES))
 
