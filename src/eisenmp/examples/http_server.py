@@ -48,7 +48,10 @@ class Listener(Thread):
         self.lost: list[str] = []
 
     def run(self) -> None:
-        while not self.over.wait(0.005):
+        over = False
+        while not over:
+            # the last request is made when the reload is over: the new process has answered too
+            over = self.over.wait(0.005)
             try:
                 self.pids.append(ask(self.place, "/0")["pid"])
             except OSError as error:
