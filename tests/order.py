@@ -16,7 +16,7 @@ LONG = (
     "tests/faults/test_chaos.py::test_a_short_run[7]",
     "tests/contract/test_contract.py::test_in_an_interpreter_apart[stripped-",
     "tests/resume/test_killed.py::",
-    "tests/containers/test_podman.py::",
+    "tests/containers/test_engines.py::",
     "tests/processes/test_bare_install.py::",
     "tests/examples/test_bruteforce.py::test_a_list_of_2_600_000_words",
     "tests/examples/test_csv_average.py::test_500_mb_over_http_are_streamed",

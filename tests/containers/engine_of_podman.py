@@ -47,6 +47,17 @@ def missing() -> str:
     return f"not installed: {', '.join(lacking)}" if lacking else ""
 
 
+def pack_image(folder: Path) -> str:
+    """The files of an image of busybox alone, as a tar archive."""
+    root = folder / "root"
+    for name in ("bin", "www", "tmp"):
+        (root / name).mkdir(parents=True)
+    shutil.copy(BUSYBOX, root / "bin/busybox")
+    for applet in APPLETS:
+        (root / "bin" / applet).symlink_to("busybox")
+    return shutil.make_archive(str(folder / "image"), "tar", root)
+
+
 class Podman:
     """The engine; its files are in a folder."""
 
@@ -61,15 +72,8 @@ class Podman:
         self.command += ["--runtime", "runc", "--cgroup-manager", "cgroupfs"]
 
     def bring_image(self) -> None:
-        """An image of busybox alone; no registry is asked."""
-        root = self.folder / "root"
-        for name in ("bin", "www", "tmp"):
-            (root / name).mkdir(parents=True)
-        shutil.copy(BUSYBOX, root / "bin/busybox")
-        for applet in APPLETS:
-            (root / "bin" / applet).symlink_to("busybox")
-        archive = shutil.make_archive(str(self.folder / "image"), "tar", root)
-        self.run("import", "--change", "EXPOSE 8080", archive, IMAGE)
+        """No registry is asked for it."""
+        self.run("import", "--change", "EXPOSE 8080", pack_image(self.folder), IMAGE)
 
     def run(self, *words: str) -> str:
         """What the command says."""
@@ -120,10 +124,10 @@ def main(folder: Path) -> None:
     sys.stdin.read()
     podman.run("rm", "--all", "--force", "--volumes", "--time", "0")
     service.terminate()
-    _reap()
+    reap()
 
 
-def _reap() -> None:
+def reap() -> None:
     """Until the service and all that it has started have ended."""
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Containers in slots on a real engine: podman's service, as root, with runc."""
+"""Containers in slots on real engines: podman's service with runc, and a Docker Engine, as root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import eisenmp
 from eisenmp.containers.engine import find_engine
 from eisenmp.manager.events import WorkerDied
-from tests.containers import engine_of_podman
+from tests.containers import engine_of_docker, engine_of_podman
 from tests.containers.engine_of_podman import IMAGE
 from tests.leaks import wait_gone
 from tests.servers.load import get
@@ -32,19 +32,19 @@ SITE = (
 )
 
 
-@pytest.fixture(scope="module")
-def podman() -> Iterator[str]:
+@pytest.fixture(scope="module", params=[engine_of_podman, engine_of_docker], ids=["podman", "docker"])
+def place(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where the engine is. Two of them would give their containers the same addresses."""
-    wanting = engine_of_podman.missing()
-    if wanting and os.environ.get("CONTAINER_TESTS") == "required":
+    wanting = request.param.missing()
+    if wanting and request.param is engine_of_podman and os.environ.get("CONTAINER_TESTS") == "required":
         pytest.fail(wanting)
     if wanting:
         pytest.skip(wanting)
-    folder = Path(tempfile.mkdtemp(prefix="eisenmp-podman-"))
+    folder = Path(tempfile.mkdtemp(prefix="eisenmp-engine-"))
     with open(ONE_AT_A_TIME, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         engine = subprocess.Popen(
-            [sys.executable, "-m", "tests.containers.engine_of_podman", str(folder)],
+            [sys.executable, "-m", request.param.__name__, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -60,8 +60,8 @@ def podman() -> Iterator[str]:
 
 
 @pytest.fixture
-def api(podman: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("DOCKER_HOST", podman)
+def api(place: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("DOCKER_HOST", place)
     engine = find_engine()
     yield engine.api
     assert engine.api.containers(all=True) == []
