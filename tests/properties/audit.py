@@ -16,6 +16,7 @@ from eisenmp.core.ledger import (
     Later,
     Ledger,
     Parcel,
+    Queue,
     Recall,
     Remind,
     Send,
@@ -345,6 +346,10 @@ class Audit:
             if self.wanted[wid, queue] > self.sent[wid, queue] and wid not in self.paused
         ]
 
+    def suffice(self, queue: Queue) -> bool:
+        """Whether those who have chunks are enough for the others, and waking one would only disturb."""
+        return 0 < queue.few <= queue.busy and queue.brisk
+
     def open_at(self, wid: int, queue: int) -> int:
         return sum(parcel.queue == queue for parcel in self.held[wid].values())
 
@@ -363,7 +368,8 @@ class Audit:
             check(at in self.known, "ahead only where chunks were taken before", parcel)
             ahead = self.ledger.workers[wid].lines[queue].credit.ahead
             check(self.open_at(wid, queue) <= ahead, "ahead within the credit", parcel)
-            check(not self.hungry(queue), "never past another worker's open get", parcel)
+            few = self.suffice(self.ledger.queues[queue])
+            check(few or not self.hungry(queue), "never past another worker's open get", parcel)
         kept = self.kept.get((self.slots[wid], queue))
         if kept:
             check(parcel is kept[0], "to the next of the slot again, in order, and first", parcel)

@@ -54,8 +54,12 @@ def _check_queue(queue: Queue, audit: Audit) -> None:
     check(new == sorted(new, key=audit.entered.__getitem__), "first in, first out", new)
     check(not (queue.maxsize > 0 and len(new) > queue.maxsize), "the bound holds", new)
     check(not queue.puts or queue.full, "no put waits while there is room", queue.puts)
-    check(not (waiting and audit.hungry(index)), "nobody waits while parcels do", waiting)
-    if waiting and waiting[0].feed:
+    few = audit.suffice(queue) and waiting != [] and waiting[0].feed > 0
+    check(few or not (waiting and audit.hungry(index)), "nobody waits while parcels do", waiting)
+    check(not (few and audit.hungry(index)) or queue.reminding, "more are woken soon", waiting)
+    check(queue.known == sum(line.known for line in lines), "count of those who take chunks", queue.known)
+    check(queue.latest is None or queue.latest in lines, "the latest is there", queue.latest)
+    if waiting and waiting[0].feed and not few:
         roomy = [line for line in queue.roomy if len(line.open) <= line.credit.ahead]
         check(all(line.worker.paused for line in roomy), "no room is left while chunks wait", roomy)
     for row, flag in ((queue.demand, "in_demand"), (queue.roomy, "in_roomy")):

@@ -15,7 +15,8 @@ from .process import Process
 from .world import World
 
 PICK = st.integers(0, 11)
-SECONDS = st.sampled_from([0.00001, 0.0008, 0.02, 3.0])
+TINY = 0.00001
+SECONDS = st.sampled_from([TINY, 0.0008, 0.02, 3.0])
 MATES_MAX = 2
 LIVING_MAX = 4
 
@@ -23,6 +24,7 @@ LIVING_MAX = 4
 class LedgerMachine(RuleBasedStateMachine):
     """Drives a ledger; `make_ledger` is replaced to see a broken one fail."""
 
+    few = 0  #: workers that are kept busy with tiny chunks
     make_ledger: Callable[..., Ledger] = staticmethod(Ledger)
     world: World
 
@@ -47,6 +49,7 @@ class LedgerMachine(RuleBasedStateMachine):
     ) -> None:
         ledger = self.make_ledger(deaths=tries[0], raises=tries[1])
         ledger.tokens = tokens
+        ledger.few = self.few
         delays, ledger.budget.cuts = failing
         if delays:
             ledger.delay = float
@@ -62,6 +65,9 @@ class LedgerMachine(RuleBasedStateMachine):
         world = getattr(self, "world", None)
         if world is not None and not world.broken:
             world.drain()
+
+    def _took(self, seconds: float) -> float:
+        return min(seconds, TINY) if self.few else seconds
 
     # feeders and putters
 
@@ -185,7 +191,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if process is None:
             return
         if kind == "end":
-            process.end_cycle(seconds)
+            process.end_cycle(self._took(seconds))
         elif kind == "output":
             process.output(which, f"output {which}")
         else:
@@ -197,7 +203,7 @@ class LedgerMachine(RuleBasedStateMachine):
         process = self._one(which, lambda process: process.main_is_free)
         for _ in range(count if process is not None else 0):
             assert process is not None
-            process.end_cycle(seconds)
+            process.end_cycle(self._took(seconds))
             queue = next((queue for queue, inbox in enumerate(process.inboxes) if inbox.items), None)
             if queue is None or not process.may_take:
                 return
@@ -300,3 +306,34 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         self.world.settle()
+
+
+class CrowdMachine(LedgerMachine):
+    """Tiny chunks, for which one or two of the workers are enough."""
+
+    few = 1
+
+    @precondition(lambda self: self.world.feeders)
+    @rule(which=PICK, count=st.integers(1, 70), pauses=st.booleans())
+    def flood(self, which: int, count: int, pauses: bool) -> None:
+        """All have taken chunks before and are idle, but for some; then come more."""
+        world = self.world
+        feeder = world.feeders[which % len(world.feeders)]
+        free = [process for process in world.alive if process.main_is_free and not process.paused]
+        for process in free:
+            if process.may_take:
+                process.get(feeder.queue)
+                world.offer(feeder)
+                world.settle()
+        for process in free[self.few :]:
+            if process.main_is_free and process.cycle:
+                process.end_cycle(TINY)
+                world.settle()
+            if process.may_take:
+                process.get(feeder.queue)
+                world.settle()
+        if pauses and len(free) > self.few:
+            free[-1].pause(True)
+            world.settle()
+        for _ in range(3):
+            world.offer(feeder, count)

@@ -7,7 +7,7 @@ from typing import Any
 
 from eisenmp.core.ledger import Command, Cut, Finish, Ledger, Line, Parcel, Queue, Remind, Worker
 from eisenmp.core.parcel import Trials
-from eisenmp.core.placement import Placement
+from eisenmp.core.placement import SOON, Placement
 
 
 class Mutant(Ledger):
@@ -15,6 +15,7 @@ class Mutant(Ledger):
 
     breaks: frozenset[str] = frozenset()
     placement: type[Placement] = Placement
+    crowd = False  #: whether it takes tiny chunks
 
     def __init__(self, *, deaths: int = 2, raises: int = 0) -> None:
         super().__init__(deaths=deaths, raises=raises)
@@ -510,6 +511,48 @@ class NoReminder(Mutant):
         def _starving(self, queue: Queue, commands: list[Command]) -> None:
             super()._starving(queue, commands)
             commands[:] = [command for command in commands if not isinstance(command, Remind)]
+
+
+class NobodyElseIsWoken(Mutant):
+    """A few do the tiny chunks, also when they take longer."""
+
+    breaks = frozenset({"more are woken soon", "nothing waits behind a long chunk"})
+    crowd = True
+
+    class placement(Placement):
+        @staticmethod
+        def _remind(queue: Queue, commands: list[Command], seconds: float) -> None:
+            if seconds != SOON:
+                Placement._remind(queue, commands, seconds)
+
+
+class BeyondItsRoom(Mutant):
+    """Whoever has just ended a cycle gets all that waits."""
+
+    breaks = frozenset({"ahead within the credit"})
+    crowd = True
+
+    class placement(Placement):
+        def _serve_latest(self, queue: Queue, commands: list[Command]) -> bool:
+            if queue.latest is None or queue.latest.worker.paused:
+                return False
+            commands.append(self.send(queue.latest, queue.waiting.popleft()))
+            return True
+
+
+class ServesThePaused(Mutant):
+    """The latest gets its share also while it pauses."""
+
+    breaks = frozenset({"nothing is sent to who pauses"})
+    crowd = True
+
+    class placement(Placement):
+        def _serve_latest(self, queue: Queue, commands: list[Command]) -> bool:
+            line = queue.latest
+            if line is None or not line.worker.paused or len(line.open) > line.credit.ahead:
+                return super()._serve_latest(queue, commands)
+            commands.append(self.send(line, queue.waiting.popleft()))
+            return True
 
 
 def every_mutant(kind: type[Mutant] = Mutant) -> list[type[Mutant]]:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from .audit import Violation
-from .machine import LedgerMachine
+from .machine import CrowdMachine, LedgerMachine
 from .mutants import MUTANTS, Mutant
 
 # `HYPOTHESIS_PROFILE=more` tries anew each time, and longer; the default tries the same examples everywhere.
@@ -51,9 +51,21 @@ def test_the_ledger_keeps_all_rules(part: int) -> None:
     )
 
 
+@pytest.mark.timeout(120 if PROFILE == "ci" else 0)
+@pytest.mark.parametrize("few", [1, 2])
+def test_where_chunks_are_tiny_a_few_workers_do_them_and_nothing_waits_for_ever(few: int) -> None:
+    machine = type(CrowdMachine.__name__, (CrowdMachine,), {"few": few})
+    if PROFILE == "ci":
+        seed(few)(machine)
+    run_state_machine_as_test(
+        machine, settings=settings(SETTINGS, max_examples=SETTINGS.max_examples // PARTS)
+    )
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_ledger_with_a_defect_is_found(mutant: type[Mutant]) -> None:
-    machine = type(LedgerMachine.__name__, (LedgerMachine,), {"make_ledger": staticmethod(mutant)})
+    base = CrowdMachine if mutant.crowd else LedgerMachine
+    machine = type(base.__name__, (base,), {"make_ledger": staticmethod(mutant)})
     seed(SEEDS.get(mutant.__name__, 1))(machine)
     with pytest.raises(Violation) as found:
         run_state_machine_as_test(machine, settings=UNTIL_FOUND)

@@ -6,6 +6,7 @@ CREDIT_MAX = 64
 MOMENT = 0.016  #: seconds of work to hold ahead; covers a dispatcher that waits for the GIL (5 ms a switch)
 SHORTEST = MOMENT / (CREDIT_MAX - 1)  #: of shorter chunks no more are sent ahead
 SMOOTHING = 0.25
+REMEMBERING = 1 / 64  #: weight of a chunk in what the chunks of a queue take
 
 
 class Credit:

@@ -57,6 +57,7 @@ class Ledger:
         self.workers: dict[int, Worker] = {}
         self._dropped: set[int] = set()  # feeds that were dropped while chunks of theirs were leased
         self._placement = Placement()
+        self._few = 0
         self._place = self._placement.place
 
     @property
@@ -77,11 +78,23 @@ class Ledger:
     def patient(self, patient: bool) -> None:
         self._placement.patient = patient
 
+    @property
+    def few(self) -> int:
+        """How many workers are kept busy with chunks that take less than waking another one; 0 for all."""
+        return self._few
+
+    @few.setter
+    def few(self, few: int) -> None:
+        self._few = few
+        for queue in self.queues.values():
+            queue.few = few
+
     # what is put in
 
     def queue_made(self, index: int, maxsize: int) -> None:
         """`maxsize` bounds what waits in the manager; 0 or less is no bound."""
-        self.queues[index] = Queue(index, maxsize)
+        queue = self.queues[index] = Queue(index, maxsize)
+        queue.few = self._few
 
     def feed_opened(self, index: int, feed: int) -> None:
         queue = self.queues[index]
@@ -526,8 +539,7 @@ class Ledger:
             line.step_back()
             queue.surplus -= max(0, len(line.open) - 1)
             queue.in_flight -= len(line.open)
-            if line.known:
-                queue.credit -= line.credit.ahead
+            line.leave()
             back: list[Parcel] = []
             again: list[Parcel] = []
             charged = innocent

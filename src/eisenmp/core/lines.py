@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .credit import Credit
+from .credit import REMEMBERING, SHORTEST, Credit
 from .messages import LISTED
 
 TYPE_CHECKING = False
@@ -55,8 +55,8 @@ class Queue:
     """What waits in the manager, and who wants it."""
 
     __slots__ = (
-        "credit", "delayed", "demand", "fed", "feeds", "in_flight", "index", "lines", "looks", "maxsize",
-        "puts", "reminding", "roomy", "surplus", "waiting",
+        "credit", "delayed", "demand", "fed", "feeds", "few", "in_flight", "index", "known", "latest",
+        "lines", "looks", "maxsize", "puts", "reminding", "roomy", "seconds", "surplus", "waiting",
     )  # fmt: skip
 
     def __init__(self, index: int, maxsize: int) -> None:
@@ -73,6 +73,10 @@ class Queue:
         self.in_flight = 0
         self.surplus = 0  # leases beyond the one that each worker is busy with
         self.credit = 0  # of all lines that take chunks from this queue
+        self.few = 0  # workers that are enough for chunks which take less than waking another one; 0: all
+        self.known = 0  # of the lines: have taken chunks from this queue
+        self.latest: Line | None = None  # that has ended a cycle: its worker is awake
+        self.seconds = 0.0  # that a chunk takes, for all workers; 0 when nothing was measured
         self.reminding = False  # a Remind is on its way
         self.looks = 0  # for something to recall that were left out since one was in vain
 
@@ -85,6 +89,9 @@ class Queue:
         """How many chunks are sent at once if they are offered now, at least."""
         if self.waiting:
             return 0
+        if self.few and self.is_crowd():
+            latest = self.latest
+            return latest.takes if latest is not None else 0
         lines = self.lines
         if len(lines) > FEW:
             # for each chunk: not by a look at all of them
@@ -95,6 +102,21 @@ class Queue:
     def share(self) -> int:
         """How many of the chunks that wait each of those who take some should have."""
         return -(-len(self.waiting) // max(1, len(self.roomy), len(self.demand)))
+
+    @property
+    def brisk(self) -> bool:
+        """Whether to wake a worker takes about as long as a chunk."""
+        return 0.0 < self.seconds <= 2 * SHORTEST
+
+    def is_crowd(self, more: int = 0) -> bool:
+        """Whether enough workers are awake for chunks that are tiny: the few, and `more` of them."""
+        # who has just come gets something at once
+        return self.brisk and self.busy >= self.few + more and self.known == len(self.lines)
+
+    @property
+    def busy(self) -> int:
+        """How many workers have something of this queue."""
+        return self.in_flight - self.surplus
 
     @property
     def ended(self) -> bool:
@@ -178,15 +200,26 @@ class Line:
 
     def keep_clear(self) -> None:
         """Nothing is sent ahead here any more."""
-        if self.known:
-            self.queue.credit -= self.credit.ahead
-        self.known = self.trial = False
+        self.leave()
+        self.trial = False
         if self.in_roomy:
             self.in_roomy = False
             self.queue.roomy.remove(self)
 
+    def leave(self) -> None:
+        """It does not count among those who take chunks any more."""
+        queue = self.queue
+        if self.known:
+            self.known = False
+            queue.credit -= self.credit.ahead
+            queue.known -= 1
+        if queue.latest is self:
+            queue.latest = None
+
     def step_back(self) -> None:
-        """Leave both rows."""
+        """Leave both rows: nothing is sent now but what it asks for anew."""
+        if self.queue.latest is self:
+            self.queue.latest = None
         if self.in_demand:
             self.in_demand = False
             self.queue.demand.remove(self)
@@ -259,12 +292,17 @@ class Line:
 
     def measured(self, seconds: float) -> None:
         """A cycle with chunks of this queue took so long."""
+        queue = self.queue
         change = self.credit.measured(seconds)
         if change and self.known:
-            self.queue.credit += change
+            queue.credit += change
+        usual = queue.seconds
+        queue.seconds = usual + (seconds - usual) * REMEMBERING if usual else seconds
+        queue.latest = self
         if self.trial:
             self._become_known()
 
     def _become_known(self) -> None:
         self.known, self.trial = True, False
         self.queue.credit += self.credit.ahead
+        self.queue.known += 1

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TOGETHER_MAX = 32  #: chunks that are sent to a worker at once
 TOGETHER_BYTES = 1 << 13  #: a larger chunk travels alone, so that it is not copied once more
 RECALL_WORTH = 0.002  #: seconds of work that are worth a recall at once
+SOON = 0.005  #: seconds until more workers are woken, should those who are awake be busy for longer
 PATIENCE = 0.05  #: seconds that a worker waits while others may hold what is not worth that
 
 
@@ -42,8 +43,11 @@ class Placement:
 
     # placing
 
-    def place(self, queue: Queue) -> list[Command]:
-        """Give out what waits, to those who want it; let waiting puts in."""
+    def place(self, queue: Queue, *, more: int = 0) -> list[Command]:
+        """Give out what waits, to those who want it; let waiting puts in.
+
+        `more`: workers that may be busy, besides the few, where chunks are tiny.
+        """
         commands: list[Command] = []
         waiting = queue.waiting
         share = 0
@@ -53,6 +57,12 @@ class Placement:
             if queue.puts:
                 self._let_in(queue, commands)
             if not waiting:
+                break
+            if queue.few and waiting[0].feed and queue.is_crowd(more) and self._first(queue) is not None:
+                if self._serve_latest(queue, commands):
+                    continue
+                # should those who are busy take longer this time, others get it soon
+                self._remind(queue, commands, SOON)
                 break
             line = self._next(queue, waiting[0].feed > 0)
             if line is None:
@@ -67,8 +77,10 @@ class Placement:
         return commands
 
     def reminded(self, queue: Queue) -> list[Command]:
-        """If anyone still waits, all that others have not taken is recalled."""
+        """If anyone still waits, it gets what waits, or all that others have not taken is recalled."""
         queue.reminding = False
+        if queue.waiting:
+            return self.place(queue, more=queue.busy)
         if not queue.starving:
             return []
         return [self.recall(line, len(line.open)) for line in queue.lines.values() if line.may_hold]
@@ -99,8 +111,8 @@ class Placement:
             commands.append(Accept(put))
 
     @staticmethod
-    def _next(queue: Queue, chunk: bool) -> Line | None:
-        """Who gets the next parcel: first who waits for it, then who has room ahead (chunks only)."""
+    def _first(queue: Queue) -> Line | None:
+        """Who waits longest."""
         demand = queue.demand
         while demand:
             line = demand[0]
@@ -108,6 +120,14 @@ class Placement:
                 return line
             demand.popleft()
             line.in_demand = False
+        return None
+
+    @staticmethod
+    def _next(queue: Queue, chunk: bool) -> Line | None:
+        """Who gets the next parcel: first who waits for it, then who has room ahead (chunks only)."""
+        line = Placement._first(queue)
+        if line is not None:
+            return line
         roomy = queue.roomy
         while chunk and roomy:
             line = roomy[0]
@@ -116,6 +136,27 @@ class Placement:
             roomy.popleft()
             line.in_roomy = False
         return None
+
+    def _serve_latest(self, queue: Queue, commands: list[Command]) -> bool:
+        """Give its share to who has just ended a cycle, and is awake; False when it has enough."""
+        line = queue.latest
+        if line is None or line.worker.paused or line.worker.leaving:
+            return False
+        waiting = queue.waiting
+        count = min(line.credit.ahead + 1 - len(line.open), -(-len(waiting) // queue.few))
+        if count < 1:
+            return False
+        if count > 1:
+            commands.append(self._send_several(line, count))
+        else:
+            commands.append(self.send(line, waiting.popleft()))
+        return True
+
+    @staticmethod
+    def _remind(queue: Queue, commands: list[Command], seconds: float) -> None:
+        if not queue.reminding:
+            queue.reminding = True
+            commands.append(Remind(queue.index, seconds))
 
     def send(self, line: Line, parcel: Parcel) -> Send:
         """Lease the parcel to the worker."""
@@ -211,9 +252,8 @@ class Placement:
                 later = True
         if fullest is not None:
             commands.append(self.recall(fullest, (most + 1) // 2))
-        elif later and not queue.reminding:
-            queue.reminding = True
-            commands.append(Remind(queue.index, PATIENCE))
+        elif later:
+            self._remind(queue, commands, PATIENCE)
         return fullest is not None
 
 

@@ -259,16 +259,21 @@ class Crew:
             self._warm = (self.sources, dumps(warm, "the worker modules"))
         return self._warm[1]
 
-    def _environment_of(self, procs: int) -> dict[str, str]:
+    @property
+    def cpus(self) -> int:
+        """That the manager may use."""
         if self._cpus is None:
             from ..engine.cpus import usable_cpus
 
             self._cpus = usable_cpus()  # once: it reads a dozen files
+        return self._cpus
+
+    def _environment_of(self, procs: int) -> dict[str, str]:
         if not self.forked:
-            return environment(self.settings.threads_max, procs, self._cpus)
+            return environment(self.settings.threads_max, procs, self.cpus)
         if self._environment is None:
             # copies of one process have one environment, also after a resize
-            self._environment = environment(self.settings.threads_max, procs, self._cpus)
+            self._environment = environment(self.settings.threads_max, procs, self.cpus)
         return self._environment
 
     def gone(self, wid: int, exit: Exit) -> Slot | None:

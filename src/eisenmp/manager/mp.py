@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 OWN_QUEUES = frozenset((OUTPUT, PRINT, INFO, PROCESS))
 KEEPER = 0  #: a feed that never ends by itself: keeps the queue of `feed()` open until join
+AWAKE = 2  #: workers on each CPU that are kept busy with tiny chunks, if there are as many
 LEAVE_GRACE = 1.0  #: seconds for idle workers to leave by themselves after an interruption
 _manager_numbers = count(1)
 
@@ -255,6 +256,7 @@ class Mp(Door, ServerHost):
                 slots = [crew.add_slot() for _ in range(procs)]
                 for slot in slots:
                     dispatcher.supervisor.start_slot(slot)
+                self._ledger.few = AWAKE * crew.cpus
             if self._subscribers:
                 dispatcher.emit = self._subscribers.emit
             if self._memory_guard is not None:

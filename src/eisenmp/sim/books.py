@@ -45,7 +45,7 @@ class Books:
             self._check_feed(feed)
 
     def _check_queue(self, queue: Queue, workers: Mapping[int, Worker]) -> None:
-        held = waits = credit = surplus = 0
+        held = waits = credit = surplus = known = 0
         for wid, line in queue.lines.items():
             if wid not in workers:
                 raise Violation("leases only with the living", f"worker {wid}")
@@ -59,6 +59,7 @@ class Books:
                     raise Violation("no get is forgotten", f"worker {wid}")
             if line.known:
                 credit += line.credit.ahead
+                known += 1
         index = queue.index
         if queue.in_flight != held:
             raise Violation("count of leases", index)
@@ -66,10 +67,14 @@ class Books:
             raise Violation("count of surplus", index)
         if queue.credit != credit:
             raise Violation("count of credit", index)
+        if queue.known != known:
+            raise Violation("count of those who take chunks", index)
         if queue.puts and not queue.full:
             raise Violation("no put waits while there is room", index)
         if queue.waiting:
-            check(not waits, "nobody waits while parcels do", index)
+            few = 0 < queue.few <= queue.busy and queue.brisk and queue.waiting[0].feed > 0
+            check(few or not waits, "nobody waits while parcels do", index)
+            check(not (few and waits) or queue.reminding, "more are woken soon", index)
             self._check_waiting(queue)
 
     @staticmethod

@@ -87,7 +87,9 @@ class SimDispatcher(Dispatcher):
 
 
 class SimCrew(Crew):
-    """Simulated processes have no environment."""
+    """Simulated processes have no environment, and one CPU, wherever this runs."""
+
+    cpus = 1
 
     def _environment_of(self, procs: int) -> dict[str, str]:
         return {}
