@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,6 +56,39 @@ def test_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         assert "there is no slot 'web/7'" in said("drain", "web/7", code=1)
         assert "no manager 'other' runs" in said("map", "other", code=2)
     assert json.loads(said("ps", "--json")) == []
+
+
+STRANGER = """
+import os, socket, sys
+connection = socket.socket(socket.AF_UNIX)
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+connection.connect(sys.argv[1])
+try:
+    connection.sendall(b'{"command": "map"}\\n')
+    print(connection.recv(4096).decode())
+except ConnectionError:
+    print("closed")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to be another user takes root")
+def test_another_user_who_reaches_the_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tempfile.mkdtemp()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+    web = eisenmp.PortGroup("web", ports=[0])
+    with eisenmp.Mp(f"{APPS}:line", port_groups=[web], lame_duck=0, name="shop") as emp:
+        emp.ready(timeout=60)
+        (path,) = sockets()
+        for place, mode in ((folder, 0o755), (run_folder(), 0o755), (path, 0o666)):
+            os.chmod(place, mode)
+        asked = subprocess.run(
+            [sys.executable, "-c", STRANGER, path], capture_output=True, text=True, check=True
+        )
+        assert asked.stdout.strip() in ("", "closed")
+        assert emp.map()[0].state == "serving"
+    shutil.rmtree(folder)
 
 
 def test_the_socket_is_for_this_user_and_goes_with_the_manager() -> None:
