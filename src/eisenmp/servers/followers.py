@@ -168,8 +168,10 @@ class Followers:
         self._let_go()
 
     def _let_go(self) -> None:
-        if self._baton.locked():
+        try:
             self._baton.release()
+        except RuntimeError:
+            pass  # nobody holds it: at the end several let go
 
     def _end(self) -> None:
         with self._lock:
