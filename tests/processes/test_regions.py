@@ -221,3 +221,14 @@ def test_tables_are_shared_both_ways(worker: str, kind: str) -> None:
     shared, made = results[-1]
     assert shared == [True] * 3
     assert all(map(here["is_shared"], here["places"](made)))
+
+
+def test_the_limit_counts_also_where_tools_were_given_before_the_start(worker: str) -> None:
+    emp = eisenmp.Mp(f"{worker}:echo", procs_max=1, rows_max=1, shared_memory_max=0)
+    emp.broadcast(table=array(1))
+    with emp:
+        assert emp.dispatcher.lender is not None
+        assert not emp.dispatcher.lender.lends
+        assert len(list(emp.feed([array(2), array(3)]))) == 2
+    assert emp.dispatcher.lender is not None
+    assert not emp.dispatcher.lender.lends_tools

@@ -26,6 +26,19 @@ class Task(NamedTuple):
         self.call()
 
 
+class Busy:
+    """Takes as long as its gate is closed."""
+
+    def __init__(self) -> None:
+        self.began, self.gate = threading.Event(), threading.Event()
+        self.thread = 0
+
+    def __call__(self) -> None:
+        self.thread = threading.get_ident()
+        self.began.set()
+        self.gate.wait(FOREVER)
+
+
 class Desk:
     """Hands tasks to the leader, as sockets do."""
 
@@ -72,21 +85,14 @@ def test_the_leader_does_at_once_what_it_is_asked_for() -> None:
 
 
 def test_while_one_is_busy_another_one_leads() -> None:
-    gate, began, done = threading.Event(), threading.Event(), threading.Event()
-    busy: list[int] = []
-
-    def wait() -> None:
-        busy.append(threading.get_ident())
-        began.set()
-        gate.wait(FOREVER)
-
+    busy, done = Busy(), threading.Event()
     with desk() as here:
-        here.orders.put(wait)
-        assert began.wait(FOREVER)
+        here.orders.put(busy)
+        assert busy.began.wait(FOREVER)
         here.orders.put(done.set)
         assert done.wait(FOREVER)
-        assert here.lookers[-1] not in busy
-        gate.set()
+        assert here.lookers[-1] != busy.thread
+        busy.gate.set()
 
 
 def test_no_more_run_at_once_than_there_are_threads_and_the_others_wait() -> None:
@@ -129,18 +135,13 @@ def test_a_task_may_ask_for_another_one() -> None:
 def test_where_tasks_take_long_another_one_leads_before_they_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "USUAL", -1.0)
     monkeypatch.setattr(followers, "PATIENCE", FOREVER)  # no watch would see it
-    gate, began, done = threading.Event(), threading.Event(), threading.Event()
-
-    def wait() -> None:
-        began.set()
-        gate.wait(FOREVER)
-
+    busy, done = Busy(), threading.Event()
     with desk() as here:
-        here.orders.put(wait)
-        assert began.wait(FOREVER)
+        here.orders.put(busy)
+        assert busy.began.wait(FOREVER)
         here.orders.put(done.set)
         assert done.wait(FOREVER)
-        gate.set()
+        busy.gate.set()
 
 
 def test_a_task_that_raises_is_logged_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -170,18 +171,12 @@ def test_what_looking_raises_is_raised_where_it_is_waited_for() -> None:
 
 
 def test_a_task_that_does_not_end_is_told() -> None:
-    gate, began = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        began.set()
-        gate.wait(FOREVER)
-
-    here = Desk(2)
+    busy, here = Busy(), Desk(2)
     here.followers.start()
-    here.orders.put(wait)
-    assert began.wait(FOREVER)
+    here.orders.put(busy)
+    assert busy.began.wait(FOREVER)
     here.orders.put(None)
     here.followers.wait()
     assert not here.followers.close(0.0)
-    gate.set()
+    busy.gate.set()
     assert here.followers.close(FOREVER)

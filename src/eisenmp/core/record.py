@@ -42,6 +42,8 @@ else:
                 raise TypeError(f"{type(self).__name__} has no field {', '.join(changes)}")
             return record
 
+        __replace__ = _replace  # for copy.replace()
+
         def _asdict(self):
             return dict(zip(self._fields, self, strict=True))
 

@@ -111,6 +111,8 @@ class Dispatcher:
         self._executing = False
         self._following: list[Command] = []  # from commands that are being done
         self.supervisor = self.supervisor_type(self)
+        #: whether the workers may map what the manager has
+        self.shares_memory: bool = getattr(engine, "passes_descriptors", False)
         self.shared_memory_max: int | None = None  #: bytes in all; None for a share of what there is
         self._lender: Lender | None = None
         self._reception = Reception(self, self.supervisor)
@@ -495,24 +497,20 @@ class Dispatcher:
     def close(self) -> None:
         self.cutter.close()
         self.pump.close()
+        self.shares_memory = False
         if self._lender is not None:
             self._lender.close()
 
     @property
     def lender(self) -> Lender | None:
         """The shared memory of this manager, made when it is first asked for; None where there is none."""
-        if self._lender is None and self.engine_passes_descriptors:
+        if self._lender is None and self.shares_memory:
             from .lender import Lender
 
             with self.lock:
                 if self._lender is None:
                     self._lender = Lender(self)
         return self._lender
-
-    @property
-    def engine_passes_descriptors(self) -> bool:
-        """Whether memory may be shared with the workers at all."""
-        return getattr(self.engine, "passes_descriptors", False)
 
     def worker_gone(self, wid: int) -> None:
         """It reads no shared memory any more."""

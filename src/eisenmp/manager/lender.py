@@ -39,7 +39,8 @@ class Lender:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self.limit = dispatcher.shared_memory_max
+        self._works = True  # until no region could be made
+        self._share: int | None = None  # bytes, where the settings say nothing
         self._shared: dict[Region, int] = {}  # that every worker gets, also one that starts later
         self._rows: Arena | None = None
         self._lock = threading.Lock()
@@ -107,23 +108,28 @@ class Lender:
     @property
     def lends(self) -> bool:
         """Whether memory is shared. A ledger on disk takes rows and results as they are."""
-        return not self._closed and not self._dispatcher.keeps_books and self._limit() > 0
+        return not self._closed and not self._dispatcher.keeps_books and self._bytes_max() > 0
 
     @property
     def lends_tools(self) -> bool:
         """Whether tools lie in shared memory, also with a ledger on disk."""
-        return not self._closed and self._limit() > 0
+        return not self._closed and self._bytes_max() > 0
 
-    def _limit(self) -> int:
-        if self.limit is None:
+    def _bytes_max(self) -> int:
+        if not self._works:
+            return 0
+        given = self._dispatcher.shared_memory_max
+        if given is not None:
+            return given
+        if self._share is None:
             from ..engine.capacity import memory
 
-            self.limit = memory() // 4
-        return self.limit
+            self._share = memory() // 4
+        return self._share
 
     def account(self) -> Loan:
         """Something to pack the rows of one feed with."""
-        return Loan(self, min(AHEAD_MAX, self._limit() // 4))
+        return Loan(self, min(AHEAD_MAX, self._bytes_max() // 4))
 
     def arena(self) -> Arena | None:
         """The region of the rows; made when it is first asked for."""
@@ -136,9 +142,9 @@ class Lender:
         if self._rows is not None or not self.lends:
             return
         try:
-            region = Region.make(self._limit() // 2)
+            region = Region.make(self._bytes_max() // 2)
         except (OSError, ValueError, OverflowError) as error:
-            self.limit = 0
+            self._works = False
             self.short(f"there is no shared memory: {error}")
         else:
             self._rows = Arena(region)
@@ -233,7 +239,7 @@ class Lender:
 
     def _grant(self) -> int:
         """The share of one worker in what is for results."""
-        total = self._limit() - self._limit() // 2
+        total = self._bytes_max() - self._bytes_max() // 2
         self._left = [region for region in self._left if region.holds]
         read = sum(hold.size for region in self._left for hold in list(region.holds.values()))
         free = total - read - sum(region.size for region in self._results.values())

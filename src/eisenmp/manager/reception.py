@@ -49,7 +49,7 @@ class Reception:
             m.MARKS: dispatcher.stocks.on_marks,
             m.SOURCE_END: dispatcher.stocks.on_end,
         }
-        if dispatcher.engine_passes_descriptors:
+        if dispatcher.shares_memory:
             self.handlers |= dict.fromkeys((m.LENT, m.KEPT, m.ARENA), self._on_memory)
 
     def gone(self, wid: int) -> None:

@@ -54,8 +54,8 @@ class Connections(dict[int, "Any"]):
             self.follow(self._new.popleft())
         for key, events in self._selector.select(timeout):
             each = self.get(key.fd)
-            if each is None:
-                continue  # closed since
+            if each is None or key.fd not in self._known:
+                continue  # closed since, and maybe another one has the number already
             unwanted = events & ~_wanted(each)
             if events & EVENT_READ & ~unwanted:
                 wasyncore.read(each)

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
         def service(self) -> None: ...
 
 
-PATIENCE = (
-    0.005  #: seconds that a leader may be busy before another one leads; the interpreter's switch interval
-)
+PATIENCE = 0.005  #: seconds that a leader may be busy before another one leads: a switch interval
 USUAL = 0.001  #: seconds of a usual task from which on another thread leads before it begins
 WEIGHT = 1 / 8  #: of the last task in what is usual
 QUIET = 20  #: looks of the watch without a task before it sleeps
