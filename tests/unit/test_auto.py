@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, repeat, takewhile
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,7 @@ def manager(
 
     def worked() -> float:
         module = sys.modules.get(f"auto_{folder.name}")
-        return 0.0 if module is None else module.clock()  # type: ignore[no-any-return]
+        return 0.0 if module is None else module.clock()
 
     monkeypatch.setattr(Channel, "clock", staticmethod(worked))
     return emp
@@ -81,14 +81,38 @@ def in_measure(results: list[tuple[int, float]]) -> bool:
     return all(LEAST <= seconds <= MOST for _, seconds in results)
 
 
-@pytest.mark.parametrize("cost,rows", [(1e-6, 1_200_000), (1e-4, 40_000), (1e-2, 300)])
+@pytest.fixture
+def paces(monkeypatch: pytest.MonkeyPatch) -> list[Pace]:
+    """Of the feeds that are begun, in their order."""
+    begun: list[Pace] = []
+
+    def begin() -> Pace:
+        begun.append(Pace())
+        return begun[-1]
+
+    monkeypatch.setattr("eisenmp.manager.feeder.Pace", begin)
+    return begun
+
+
+def steady(cost: float, paces: list[Pace], feed: int = 0) -> Iterator[float]:
+    """Rows of one cost, until the feed knows it, and enough for a dozen chunks after that.
+
+    How many chunks are cut before the first of them is measured is up to the threads.
+    """
+    unknown = repeat(cost, 5_000_000)
+    yield from takewhile(lambda _: not LEAST <= paces[feed].rows * cost <= MOST, unknown)
+    yield from repeat(cost, int(12 * MOST / cost))
+
+
+@pytest.mark.parametrize("cost", [1e-6, 1e-4, 1e-2])
 def test_chunks_take_the_time_that_they_should(
-    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, cost: float, rows: int
+    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, paces: list[Pace], cost: float
 ) -> None:
     with manager(folder, clock, monkeypatch) as emp:
-        done = [value for _, value in emp.feed(repeat(cost, rows)).in_order()]
-    assert sum(count for count, _ in done) == rows
-    assert len(done) > 20
+        feed = emp.feed(steady(cost, paces))
+        done = [value for _, value in feed.in_order()]
+    assert sum(count for count, _ in done) == feed.rows_cut
+    assert len(done) > 12
     assert in_measure(done[-8:-1])
 
 
@@ -109,23 +133,25 @@ def test_a_worker_that_returns_nothing_is_measured_too(
 
 
 def test_feeds_at_once_are_measured_apart(
-    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, paces: list[Pace]
 ) -> None:
     with manager(folder, clock, monkeypatch) as emp:
-        feeds = [emp.feed(repeat(cost, rows)) for cost, rows in ((1e-4, 40_000), (1e-2, 400), (1.0, 12))]
+        feeds = [emp.feed(steady(1e-4, paces)), emp.feed(steady(1e-2, paces, 1)), emp.feed(repeat(1.0, 12))]
         found = [[value for _, value in feed.in_order()] for feed in feeds]
     assert in_measure(found[0][-8:-1])
     assert in_measure(found[1][-8:-1])
     assert {count for count, _ in found[2]} == {1}
 
 
-def test_chunks_follow_a_change_of_cost(folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_follow_a_change_of_cost(
+    folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, paces: list[Pace]
+) -> None:
     with manager(folder, clock, monkeypatch) as emp:
-        rows = chain(repeat(1e-4, 20_000), repeat(1e-2, 3_000), repeat(1e-4, 20_000))
+        rows = chain.from_iterable(steady(cost, paces) for cost in (1e-4, 1e-2, 1e-4))
         done = [value for _, value in emp.feed(rows).in_order()]
     assert in_measure(done[-8:-1])
     slow = [entry for entry in done if entry[1] / entry[0] > 9e-3]
-    assert in_measure(slow[-20:-3])
+    assert in_measure(slow[-8:-1])
 
 
 # -- early ---------------------------------------------------------------------------------------
