@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import eisenmp
+from eisenmp.testing import eventually
 
 from .engines import Contestant
 from .workers import lump
@@ -35,6 +36,8 @@ class Shared:
         for _ in range(2):
             self.gate.put(None)
         with_both.wait(60)
+        lender = self.emp.dispatcher.lender
+        eventually(lambda: lender is None or not lender.opening)
 
     gate: eisenmp.Queue
     told: eisenmp.Queue

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -14,8 +17,11 @@ import pytest
 
 import eisenmp
 from eisenmp.manager.events import WorkerDied
+from eisenmp.testing import eventually
+from eisenmp.wire.regions import Region
+from tests.leaks import wait_gone
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="regions are sent on Linux only")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 
 WORKER = """
 import os
@@ -64,6 +70,22 @@ def echo(toolbox, rows):
 def touch(toolbox, rows):
     return len(rows[0])
 
+@eisenmp.worker
+def touch_tool(toolbox, rows):
+    return int(toolbox.tools.get("table", np.zeros(1)).sum())
+
+@eisenmp.worker
+def where(toolbox, rows):
+    tool = toolbox.tools["table"]
+    return [is_shared(thing.__array_interface__["data"][0]) for thing in (tool, rows[0])], rows[0]
+
+@eisenmp.worker
+def scribble(toolbox, rows):
+    import ctypes
+    tool = toolbox.tools["table"]
+    ctypes.cast(tool.__array_interface__["data"][0], ctypes.POINTER(ctypes.c_long))[0] += 1
+    return int(tool.sum())
+
 def places(thing):
     "Where the numbers of an arrow table or a pandas frame lie in memory."
     if hasattr(thing, "column_names"):
@@ -75,7 +97,7 @@ def is_shared(address):
         for line in maps:
             start, _, end = line.split()[0].partition("-")
             if int(start, 16) <= address < int(end, 16):
-                return "(deleted)" in line
+                return "(deleted)" in line or "/eisenmp-region-" in line
     return False
 
 @eisenmp.worker
@@ -92,10 +114,22 @@ def double(toolbox, rows):
 """
 
 
-@pytest.fixture(autouse=True)
-def whole_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the tests are run over the portable path."""
-    monkeypatch.delenv("EISENMP_PORTABLE", raising=False)
+@pytest.fixture(params=["descriptors", "paths"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """How a region gets to a worker. Of its files nothing is left."""
+    monkeypatch.setenv("EISENMP_PORTABLE", "01"[request.param == "paths"])
+    folder = tmp_path / "regions"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    yield request.param
+    gc.collect()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Where regions lie that have a name."""
+    return tmp_path / "regions"
 
 
 @pytest.fixture
@@ -232,3 +266,86 @@ def test_the_limit_counts_also_where_tools_were_given_before_the_start(worker: s
         assert len(list(emp.feed([array(2), array(3)]))) == 2
     assert emp.dispatcher.lender is not None
     assert not emp.dispatcher.lender.lends_tools
+
+
+def test_without_memory_files_and_preallocation_there_is_shared_memory_all_the_same(
+    worker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.delattr(os, "pwrite")
+    with eisenmp.Mp(f"{worker}:where", procs_max=1, rows_max=1) as emp:
+        emp.broadcast(table=array(7))
+        results = [value for _, value in emp.feed([array(number) for number in range(6)]).in_order()]
+    assert [int(made[0]) for _, made in results] == list(range(6))
+    assert results[-1][0] == [True, True]
+
+
+@pytest.mark.parametrize("way", ["paths"], indirect=True)
+class TestNames:
+    """A region has a name as long as a worker may have to open it."""
+
+    def test_the_one_for_results_only_until_its_worker_has_it(self, worker: str, files: Path) -> None:
+        with eisenmp.Mp(f"{worker}:make", procs_max=2, rows_max=1) as emp:
+            list(emp.feed(range(40)))
+            eventually(lambda: not list(files.iterdir()))
+
+    def test_one_that_is_dropped_while_a_worker_starts_waits_for_it(self, worker: str, files: Path) -> None:
+        with eisenmp.Mp(f"{worker}:touch_tool", procs_max=1, rows_max=1) as emp:
+            list(emp.feed([0]))
+            (pid,) = (process.pid for process in emp.proc_list)
+            os.kill(pid, signal.SIGSTOP)
+            emp.broadcast(table=array(1))
+            emp.broadcast(table=array(2))
+            feed = emp.feed([0])
+            assert len(list(files.iterdir())) == 2
+            os.kill(pid, signal.SIGCONT)
+            assert [value for _, value in feed] == [8192 * 2]
+            eventually(lambda: len(list(files.iterdir())) == 1)
+
+    def test_a_worker_that_never_opened_it_does_not_keep_it(self, worker: str, files: Path) -> None:
+        with eisenmp.Mp(f"{worker}:touch_tool", procs_max=1, rows_max=1) as emp:
+            list(emp.feed([0]))
+            (pid,) = (process.pid for process in emp.proc_list)
+            os.kill(pid, signal.SIGSTOP)
+            emp.broadcast(table=array(1))
+            emp.broadcast(table=array(2))
+            os.kill(pid, signal.SIGKILL)
+            assert [value for _, value in emp.feed([0])] == [8192 * 2]
+            eventually(lambda: len(list(files.iterdir())) == 1)
+
+    @pytest.mark.parametrize("all_at_once", [False, True])
+    def test_a_manager_that_is_killed_leaves_none(self, worker: str, files: Path, all_at_once: bool) -> None:
+        """Its workers remove them, or, if they were killed too, whoever shares memory there next."""
+        program = f"""
+import sys, numpy, eisenmp
+emp = eisenmp.Mp({worker!r} + ":touch_tool", procs_max=2, rows_max=1).start()
+emp.broadcast(table=numpy.full(8192, 1))
+list(emp.feed([0] * 8))
+print(*[process.pid for process in emp.proc_list], flush=True)
+sys.stdin.read()
+"""
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(files)},
+        ) as manager:  # fmt: skip
+            assert manager.stdout is not None
+            workers = [int(pid) for pid in manager.stdout.readline().split()]
+            assert len(list(files.iterdir())) == 1
+            if all_at_once:
+                for pid in workers:
+                    os.kill(pid, signal.SIGSTOP)
+            manager.kill()
+        for pid in workers if all_at_once else ():
+            os.kill(pid, signal.SIGKILL)
+        assert all(wait_gone(pid) for pid in workers)
+        assert len(list(files.iterdir())) == all_at_once
+        Region.make(1, named=True).close()
+        assert list(files.iterdir()) == []
+
+
+def test_who_writes_to_a_tool_by_force_changes_it_for_nobody_else(worker: str) -> None:
+    with eisenmp.Mp(f"{worker}:scribble", procs_max=1, rows_max=1, chunks_max=2) as emp:
+        emp.broadcast(table=array(1))
+        # two workers, each of which has two chunks
+        assert sorted(value for _, value in emp.feed([0] * 4)) == [8193, 8193, 8194, 8194]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import eisenmp
-from eisenmp.manager import toolset
 
 METHODS = ["spawn", "forkserver", "inline", "portable"]
 
@@ -147,7 +146,7 @@ def test_when_memory_is_short_the_tool_is_named(workers: str, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     with manager(f"{workers}:shared", "spawn", monkeypatch) as emp:
-        monkeypatch.setattr(toolset.os, "pwrite", short)
+        monkeypatch.setattr(os, "pwrite", short)
         with pytest.raises(eisenmp.EisenmpError, match="tool 'array' has 800000 bytes .* memory is short"):
             emp.broadcast(array=np.arange(100_000))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from time import monotonic
@@ -501,6 +502,8 @@ class Channel:
 
     def _end(self) -> None:
         self.ended = self.stopping = True
+        if self._loans is not None and not self.leaving:
+            self._loans.orphaned()
         self._on_eof()
         self.pump.close(join=False)
 
@@ -566,13 +569,13 @@ class Channel:
         elif kind == m.CONTROL:
             self._ordered(a, b, c, queue)
         elif kind == m.REGION:
-            self._region(a, b, c)
+            self._region(a, b, c, body)
         elif kind == m.SOCKET:
             self.sockets.append(self._link.descriptor())
         elif kind == m.POST:
             self.posting = body
 
-    def _region(self, number: int, size: int, use: int) -> None:
+    def _region(self, number: int, size: int, use: int, path: bytes) -> None:
         if self._loans is None:
             from .loans import Loans
 
@@ -580,7 +583,10 @@ class Channel:
         if not size:
             self._loans.dropped(number)
             return
-        self._loans.came(number, self._link.descriptor(), size, use)
+        if path:
+            self._loans.named(number, os.fsdecode(path), size, use)
+        else:
+            self._loans.came(number, self._link.descriptor(), size, use)
         if self._loans.lends:
             self._lends = self._loans
 

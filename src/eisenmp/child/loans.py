@@ -9,6 +9,7 @@ first bytes of the region, one for each block that is lent.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from itertools import count
@@ -37,6 +38,7 @@ class Loans:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._regions: dict[int, Region] = {}  # that the manager shares with all workers
+        self._paths: dict[int, str] = {}  # of regions that are files with a name
         self._rows: Region | None = None
         self._ended: deque[int] = deque()  # numbers of what was kept and is not any more
         self._numbers = count(1)
@@ -50,7 +52,8 @@ class Loans:
     def came(self, number: int, descriptor: int, size: int, use: int) -> None:
         """A region has come."""
         known = number in mapped
-        region = self._regions[number] = Region.take(number, descriptor, size)
+        region = Region.take(number, descriptor, size, writable=use != m.FOR_TOOLS)
+        self._regions[number] = region
         if use != m.FOR_RESULTS and not known:
             region.close()
         if use == m.FOR_RESULTS:
@@ -62,9 +65,29 @@ class Loans:
             region.fresh = []
             self._rows = region
 
+    def named(self, number: int, path: str, size: int, use: int) -> None:
+        """A region has come as a file that has a name until all have opened it."""
+        try:
+            access = os.O_RDONLY if use == m.FOR_TOOLS else os.O_RDWR
+            descriptor = os.open(path, access | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return  # the manager is gone; its end comes behind this
+        self._paths[number] = path
+        self.came(number, descriptor, size, use)
+        self._channel.post(Message(m.MAPPED, a=number))
+
     def dropped(self, number: int) -> None:
         """The manager has dropped a region: it goes when it is not read any more."""
         self._regions.pop(number, None)
+        self._paths.pop(number, None)
+
+    def orphaned(self) -> None:
+        """The manager is gone, and could not remove the files of its regions."""
+        for path in self._paths.values():
+            try:
+                os.unlink(path)
+            except OSError:
+                continue  # another worker was faster, or the system removes no file that somebody maps
 
     # rows
 

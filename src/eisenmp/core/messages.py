@@ -17,7 +17,7 @@ CHUNKS = 13  #: as CHUNK, for consecutive leases and tickets from `a` and `b` on
 
 POST = 11  #: body: pickled `core.site.Posting`: a spare takes that slot
 SOCKET = 12  #: carries a descriptor, of a socket of the POST that follows
-REGION = 10  #: a: number, b: size, c: what for; carries a descriptor; without a size: it is dropped
+REGION = 10  #: a: number, b: size, c: what for; carries a descriptor, or body: path; size 0: it is dropped
 
 STOCK = 14  #: a: feed; body: pickled source that the worker reads by itself; empty when the feed is over
 
@@ -49,6 +49,8 @@ KEPT = (
 CHECKED = 52  #: a: number of the question; flags: 1 when the server is well, else 0
 LOADED = 53  #: a spare could take a slot
 ARENA = 51  #: the worker has large results, and asks for a REGION for them
+
+MAPPED = 57  #: a: number of a REGION that came with a path: it is open, and needs none any more
 
 MARKS = 55  #: a: feed, b: number of the first; body: marks of rows of its source, 4 bytes each
 SOURCE_END = 56  #: a: feed, b: it has so many rows at most; body: what it raised, or empty

@@ -184,6 +184,7 @@ class PortableEngine(StreamEngine):
     """Starts, feeds and watches the worker processes of one manager, on any system."""
 
     measurable = True  #: a worker is a process of this machine
+    opens_files = True  #: and has the same files
 
     def open(self) -> None:
         self._greetings: dict[Greeting, None] = {}

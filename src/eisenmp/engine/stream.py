@@ -93,6 +93,7 @@ class StreamEngine:
 
     poller: Poller
     passes_descriptors = False  #: `send_with` works
+    opens_files = False  #: workers can open a file of this process by its path
 
     def __init__(self) -> None:
         self.workers: dict[int, StreamWorker] = {}

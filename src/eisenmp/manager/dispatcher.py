@@ -112,11 +112,16 @@ class Dispatcher:
         self._following: list[Command] = []  # from commands that are being done
         self.supervisor = self.supervisor_type(self)
         #: whether the workers may map what the manager has
-        self.shares_memory: bool = getattr(engine, "passes_descriptors", False)
+        self.shares_memory: bool = self.passes_descriptors or getattr(engine, "opens_files", False)
         self.shared_memory_max: int | None = None  #: bytes in all; None for a share of what there is
         self._lender: Lender | None = None
         self._reception = Reception(self, self.supervisor)
         self.pump = Pump(self._step, engine.wake, tick=TICK, name="eisenmp-dispatcher")
+
+    @property
+    def passes_descriptors(self) -> bool:
+        """Whether the engine can send descriptors to its workers."""
+        return getattr(self.engine, "passes_descriptors", False)
 
     # the loop
 

@@ -32,16 +32,24 @@ if TYPE_CHECKING:
 AHEAD_MAX = 1 << 28  #: bytes of rows that a feed may be ahead of its workers
 GRANT_MIN = 1 << 20  #: a smaller region is not worth it
 IDLE_MAX = 1 << 26  #: bytes that stay taken when no feed is there
+FILES_MAX = 1 << 28  #: bytes of regions that lie on a disk, where the settings say nothing
 
 
 class Lender:
-    """The shared memory of one manager, of an engine that can send descriptors."""
+    """The shared memory of one manager.
+
+    Where the engine cannot send descriptors, workers open a region by its path, and say so: a name is there
+    for no longer than somebody needs it.
+    """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._works = True  # until no region could be made
         self._share: int | None = None  # bytes, where the settings say nothing
         self._shared: dict[Region, int] = {}  # that every worker gets, also one that starts later
+        self._by_path = not dispatcher.passes_descriptors
+        #: workers that know the path of a region and have yet to open it
+        self.opening: dict[Region, set[int]] = {}
         self._rows: Arena | None = None
         self._lock = threading.Lock()
         self._ended: deque[tuple[int, int, Loan]] = deque()  # blocks with rows that nobody reads any more
@@ -55,9 +63,14 @@ class Lender:
             m.LENT: self._on_lent,
             m.KEPT: self._on_kept,
             m.ARENA: self._on_arena,
+            m.MAPPED: self._on_mapped,
         }
 
     # regions
+
+    def make(self, size: int) -> Region:
+        """A new region of at least so many bytes; OSError, ValueError or OverflowError if there is none."""
+        return Region.make(size, named=self._by_path)
 
     def share(self, region: Region, use: int = m.FOR_TOOLS) -> None:
         """Have every worker map the region, now and from its start on, until it is dropped."""
@@ -72,31 +85,58 @@ class Lender:
             if self._shared.pop(region, None) is not None:
                 for slot in self._dispatcher.crew.alive():
                     self._dispatcher.send_now(slot.wid, Message(m.REGION, a=region.number))
-            region.close()
+            self._settle(region)
 
     def _joined(self, wid: int) -> None:
         for region, use in self._shared.items():
             self._send(wid, region, use)
 
     def _send(self, wid: int, region: Region, use: int) -> None:
-        self._dispatcher.flush_to(wid)
+        dispatcher = self._dispatcher
+        dispatcher.flush_to(wid)
         message = Message(m.REGION, a=region.number, b=region.size, c=use)
-        self._dispatcher.engine.send_with(wid, message, region.descriptor)
+        if self._by_path:
+            self.opening.setdefault(region, set()).add(wid)
+            dispatcher.send_now(wid, message._replace(body=os.fsencode(region.path)))
+        else:
+            dispatcher.engine.send_with(wid, message, region.descriptor)
+
+    def _on_mapped(self, wid: int, message: Message) -> None:
+        for region in list(self.opening):
+            if region.number == message.a:
+                self._opened(wid, region)
+
+    def _opened(self, wid: int, region: Region) -> None:
+        self.opening[region].discard(wid)
+        if region is self._results.get(wid):
+            region.hide()  # nobody else needs it
+        self._settle(region)
+
+    def _settle(self, region: Region) -> None:
+        """Close a region that is shared no more, once all who were told of it have opened it."""
+        if self.opening.get(region):
+            return
+        self.opening.pop(region, None)
+        if region not in self._shared and region not in self._results.values():
+            region.close()
 
     def gone(self, wid: int) -> None:
         """The worker reads nothing any more, and writes no results."""
         self._kept.pop(wid, None)
-        region = self._results.pop(wid, None)
-        if region is not None:
-            region.leave()
-            region.close()
-            self._left.append(region)
+        for region in list(self.opening):
+            self._opened(wid, region)
+        results = self._results.pop(wid, None)
+        if results is not None:
+            results.leave()
+            results.close()
+            self._left.append(results)
 
     def close(self) -> None:
         """Send nothing any more. What is still read stays until it is not."""
         self._closed = True
-        for region in (*self._shared, *self._results.values()):
+        for region in (*self._shared, *self._results.values(), *self.opening):
             region.close()
+        self.opening.clear()
         self._shared.clear()
         self._kept.clear()
         self._results.clear()
@@ -124,7 +164,7 @@ class Lender:
         if self._share is None:
             from ..engine.capacity import memory
 
-            self._share = memory() // 4
+            self._share = min(memory() // 4, FILES_MAX) if self._by_path else memory() // 4
         return self._share
 
     def account(self) -> Loan:
@@ -142,7 +182,7 @@ class Lender:
         if self._rows is not None or not self.lends:
             return
         try:
-            region = Region.make(self._bytes_max() // 2)
+            region = self.make(self._bytes_max() // 2)
         except (OSError, ValueError, OverflowError) as error:
             self._works = False
             self.short(f"there is no shared memory: {error}")
@@ -230,7 +270,7 @@ class Lender:
             self.short("shared_memory_max is used up")
             return
         try:
-            region = Region.make(size)
+            region = self.make(size)
         except (OSError, ValueError, OverflowError) as error:
             self.short(f"there is no shared memory: {error}")
             return

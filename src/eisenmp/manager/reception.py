@@ -50,7 +50,7 @@ class Reception:
             m.SOURCE_END: dispatcher.stocks.on_end,
         }
         if dispatcher.shares_memory:
-            self.handlers |= dict.fromkeys((m.LENT, m.KEPT, m.ARENA), self._on_memory)
+            self.handlers |= dict.fromkeys((m.LENT, m.KEPT, m.ARENA, m.MAPPED), self._on_memory)
 
     def gone(self, wid: int) -> None:
         """The worker will say no more: show its last words, forget its puts that wait."""

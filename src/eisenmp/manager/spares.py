@@ -30,7 +30,7 @@ class Spares:
 
     def __init__(self, dispatcher: Dispatcher, settings: Settings, fleet: Fleet) -> None:
         self.wanted = settings.spare
-        if self.wanted and not getattr(dispatcher.engine, "passes_descriptors", False):
+        if self.wanted and not dispatcher.passes_descriptors:
             raise SettingsError("spare needs sockets that can be handed to a running process, as on Linux")
         self._deaths_max = settings.restarts_max
         self._dispatcher = dispatcher

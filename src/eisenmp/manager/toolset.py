@@ -6,8 +6,6 @@ arrow tables) are copied into a region of its own, which every worker maps, also
 
 from __future__ import annotations
 
-import os
-import sys
 from _pickle import PickleBuffer  # the module pickle takes ten milliseconds to import
 from functools import partial
 from operator import is_
@@ -18,7 +16,7 @@ from ..core.blocks import ALIGNMENT
 from ..errors import EisenmpError, SettingsError
 from ..wire.bundle import LARGE, Contents, Unpacked, by_value, contents, inline, pack
 from ..wire.pickles import Unpicklable, dumps
-from ..wire.regions import Region
+from ..wire.regions import Region, write_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +24,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .dispatcher import Dispatcher
+    from .lender import Lender
 
 TABLES = b"eisenmp.tables.table"  #: how the pickle of a table says what will open it
-WRITE_MAX = 1 << 30  #: the system's own limit for one call is 2 GiB
 
 
 class Copied:
@@ -140,7 +138,7 @@ class Toolset:
         if found is None or lender is None or not lender.lends_tools:
             return None
         inner, buffers = found
-        region, places = _stored(buffers, what)
+        region, places = _stored(buffers, what, lender)
         body = ToolBody(dumps(Contents(region.number, inner, places, False)))
         body.region = region
         lender.share(region)
@@ -171,7 +169,7 @@ def _apart(tool: Any) -> tuple[bytes, list[memoryview]] | None:
     return (contents(body).inner, buffers) if buffers else None
 
 
-def _stored(buffers: list[memoryview], what: str) -> tuple[Region, list[tuple[int, ...]]]:
+def _stored(buffers: list[memoryview], what: str, lender: Lender) -> tuple[Region, list[tuple[int, ...]]]:
     """A region with the buffers in it, and where they are."""
     places: list[tuple[int, ...]] = []
     end = 0
@@ -180,9 +178,10 @@ def _stored(buffers: list[memoryview], what: str) -> tuple[Region, list[tuple[in
         end += -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT
     region: Region | None = None
     try:
-        region = Region.make(end)
+        region = lender.make(end)
         for buffer, (offset, _) in zip(buffers, places, strict=True):
-            _write(region.descriptor, buffer, offset)
+            # written, not mapped: what is copied through a map stays in the memory of this process
+            write_at(region.descriptor, buffer, offset)
     except (OSError, ValueError, OverflowError) as error:
         if region is not None:
             region.close()
@@ -190,15 +189,6 @@ def _stored(buffers: list[memoryview], what: str) -> tuple[Region, list[tuple[in
         raise EisenmpError(f"{what} has {end} bytes to be shared, and memory is short: {reason}") from error
     region.committed = region.size
     return region, places
-
-
-def _write(descriptor: int, buffer: memoryview, offset: int) -> None:
-    # written, not mapped: what is copied through a map stays in the memory of this process
-    if sys.platform == "win32":
-        raise OSError("there are no regions on Windows")
-    while buffer:
-        written = os.pwrite(descriptor, buffer[:WRITE_MAX], offset)
-        buffer, offset = buffer[written:], offset + written
 
 
 # whether an object is still what it was

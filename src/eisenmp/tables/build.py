@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from .place import Place
+    from ..wire.place import Place
 
     #: keys and pickled values of some entries, and whether the keys are of plain types
     Slice = tuple[list[bytes], list[bytes], bool]

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Self
 
+    from ..wire.place import Place
     from .label import Label
     from .mapped import MappedTable
-    from .place import Place
 
 Key = str | bytes | int
 _NOTHING = object()
@@ -285,10 +285,10 @@ def _built(source: Any, path: str | None, checksum: str) -> SharedTable:
 
 
 def _place(path: str | None, name: str) -> Place:
-    from .place import Place
+    from ..wire.place import Place
 
     try:
-        return Place(path)
+        return Place(path, prefix="eisenmp-table-")
     except OSError as error:
         raise TableError(f"{name} cannot be written: {error.strerror or error}") from error
 

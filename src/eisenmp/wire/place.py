@@ -1,8 +1,9 @@
-"""Where the file of a table lies while it is built, and afterwards if nobody gave it a path.
+"""A file that lasts as long as somebody has it open: of a table without a path, or one that is being built,
+or of shared memory where there are no memory files.
 
-On Linux it has no name: nothing is left of a build that is killed, and a table without a path goes when the
-last process that has it open has ended. Others open it through /proc, as a descriptor of the process that
-built it. Elsewhere it has a name and a lock; what an ended process has left is removed when the next is made.
+On Linux it has no name: nothing is left of a process that is killed. Others open it through /proc, as a
+descriptor of the process that made it. Elsewhere it has a name and a lock; what an ended process has left is
+removed when the next one is made.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from glob import escape, glob
 from secrets import token_hex
 from tempfile import gettempdir
 
-from ..wire import platform
+from . import platform
 
-PREFIX = "eisenmp-table-"
 SUFFIX = ".building"
 
 
 class Place:
-    """An open file, which belongs to nobody else."""
+    """An open file, which belongs to nobody else. `path` is what it will be called in the end, if anything;
+    `prefix` is what names begin with of those without a path. Raises OSError.
+    """
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None = None, *, prefix: str = "eisenmp-") -> None:
         self._owner = os.getpid()
         self._path = path
         self._name = ""  #: while it has one that is not the path
@@ -33,19 +35,28 @@ class Place:
             self.descriptor = _open_nameless(folder, mode)
         if self.descriptor < 0:
             if path is None:
-                pattern, stem = os.path.join(escape(folder), PREFIX + "*"), PREFIX
+                pattern, stem = os.path.join(escape(folder), prefix + "*"), prefix
             else:
                 stem = f".{os.path.basename(path)}."
                 pattern = os.path.join(escape(folder), escape(stem) + "*" + SUFFIX)
             _sweep(pattern)
             self._name = os.path.join(folder, stem + token_hex(8) + (SUFFIX if path is not None else ""))
             self.descriptor = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
-            platform.lock_alone(self.descriptor)
+            _lock(self.descriptor)
 
     @property
     def address(self) -> str:
         """A path that any process of this user can open, as long as the place is not released."""
         return self._name or f"/proc/{self._owner}/fd/{self.descriptor}"
+
+    def hide(self) -> None:
+        """Nobody is to open it by a name any more: it is this process's descriptor alone."""
+        name, self._name = self._name, ""
+        if name and self._owner == os.getpid():
+            try:
+                os.unlink(name)
+            except OSError:
+                return  # somebody was faster
 
     def settle(self) -> None:
         """The table is whole: it gets its path, in the place of what is there; then the place is released."""
@@ -66,12 +77,7 @@ class Place:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-        name, self._name = self._name, ""
-        if name and self._owner == os.getpid():
-            try:
-                os.unlink(name)
-            except OSError:
-                return  # somebody was faster
+        self.hide()
 
 
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -97,6 +103,14 @@ def _open_nameless(folder: str, mode: int) -> int:
         return -1  # not every file system has that
 
 
+def _lock(descriptor: int) -> bool:
+    """Whether nobody else has it locked, as far as can be known."""
+    try:
+        return platform.lock_alone(descriptor)
+    except ImportError:
+        return False  # a system without locks: what is left there stays
+
+
 def _sweep(pattern: str) -> None:
     """Remove files whose process has ended without doing so: nobody holds their lock."""
     for name in glob(pattern):
@@ -105,7 +119,7 @@ def _sweep(pattern: str) -> None:
         except OSError:
             continue
         try:
-            if platform.lock_alone(descriptor):
+            if _lock(descriptor):
                 os.unlink(name)
         except OSError:
             continue
