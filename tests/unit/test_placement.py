@@ -244,3 +244,21 @@ def test_among_many_workers_it_is_not_looked_at_each_line_whenever_one_starves()
     assert queue.reminding
     assert 1 < looked.count(0) < len(looked) // 2
     assert recalls(ledger.reminded(0))
+
+
+def test_who_sleeps_on_purpose_is_no_reason_to_take_in_each_chunk_by_itself() -> None:
+    ledger = opened(workers=4)
+    ledger.few = 2
+    queue = ledger.queues[0]
+    assert queue.hungry  # nobody is busy
+    for wid in range(1, 5):
+        ledger.wanted(wid, 0, 1)
+    first = chunks(4)
+    ledger.offered_all(0, first)
+    for wid, parcel in enumerate(first, 1):
+        ledger.done(wid, [parcel.lease], TINY)
+        ledger.wanted(wid, 0, 2)
+    ledger.offered(chunks(1, 4)[0])
+    assert queue.demand and queue.hungry  # one is busy, and two are enough
+    ledger.offered_all(0, chunks(2, 5))
+    assert queue.demand and queue.is_crowd() and not queue.hungry

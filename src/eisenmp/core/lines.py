@@ -114,6 +114,13 @@ class Queue:
         return self.brisk and self.busy >= self.few + more and self.known == len(self.lines)
 
     @property
+    def hungry(self) -> bool:
+        """Whether nothing would happen by itself: a worker waits that is to be woken, or none is busy."""
+        if not self.in_flight:
+            return True
+        return bool(self.demand) and not (self.few and self.is_crowd())
+
+    @property
     def busy(self) -> int:
         """How many workers have something of this queue."""
         return self.in_flight - self.surplus

@@ -143,7 +143,7 @@ class Placement:
         if line is None or line.worker.paused or line.worker.leaving:
             return False
         waiting = queue.waiting
-        count = min(line.credit.ahead + 1 - len(line.open), -(-len(waiting) // queue.few))
+        count = min(line.credit.ahead + 1 - len(line.open), len(waiting))
         if count < 1:
             return False
         if count > 1:

@@ -295,9 +295,8 @@ class Feed:
 
     @property
     def hungry(self) -> bool:
-        """Whether nothing would happen by itself: a worker waits, or none is busy."""
-        queue = self._ledger_queue
-        return bool(queue.demand) or not queue.in_flight
+        """Whether what is cut has to be taken in at once."""
+        return self._ledger_queue.hungry
 
     def room_again(self) -> bool:
         """Room for more than one chunk where many fit, so that the feeder is not woken for each."""
@@ -309,7 +308,7 @@ class Feed:
         if queue.waiting and len(queue.waiting) >= max(1, queue.maxsize):
             return False
         kept = self._results.kept
-        if queue.demand and not queue.waiting and (not kept or self._ahead() < window):
+        if queue.demand and queue.hungry and not queue.waiting and (not kept or self._ahead() < window):
             return True
         crew = len(self._dispatcher.crew.slots)
         flying = queue.credit + crew

@@ -21,6 +21,7 @@ HEADER_SIZE = HEADER.size
 BODY_MAX = (1 << 40) - 1  #: a longer body is a damaged frame
 MARK = 0xE15E4D << 40
 SMALL = 1 << 16  #: bodies up to here are copied into one buffer, larger ones are sent as they are
+GATHERED = 1 << 10  #: of a larger body the parts are kept until all are there, so that it is copied once
 
 
 class FrameError(Exception):
@@ -69,12 +70,13 @@ class FrameReader:
     def feed(self, data: bytes) -> list[Message]:
         """The messages that `data` completes; raises FrameError on bytes that no frame starts with."""
         messages: list[Message] = []
+        position = 0
         if self._header is not None:
-            data = self._fill(data, messages)
+            position = self._fill(data, messages)
         elif self._rest:
             data = self._rest + data
             self._rest = b""
-        position, end, body_max = 0, len(data), self.body_max
+        end, body_max = len(data), self.body_max
         unpack, new = HEADER.unpack_from, tuple.__new__
         while end - position >= HEADER_SIZE:
             header = unpack(data, position)
@@ -89,7 +91,7 @@ class FrameReader:
             start = position + HEADER_SIZE
             stop = start + length
             if stop > end:
-                if length > SMALL:
+                if length > GATHERED:
                     self._header = header
                     self._parts.append(data[start:])
                     self._missing = stop - end
@@ -101,17 +103,17 @@ class FrameReader:
         self._rest = data[position:] if position else data
         return messages
 
-    def _fill(self, data: bytes, messages: list[Message]) -> bytes:
-        """Put `data` into the body that is being gathered; returns what lies behind it."""
+    def _fill(self, data: bytes, messages: list[Message]) -> int:
+        """Put `data` into the body that is being gathered; returns where what lies behind it starts."""
         missing = self._missing
         if len(data) < missing:
             self._parts.append(data)
             self._missing = missing - len(data)
-            return b""
+            return len(data)
         self._parts.append(data[:missing])
         assert self._header is not None
         _, kind, flags, queue, c, a, b = self._header
         messages.append(Message(kind, queue, a, b, c, flags, b"".join(self._parts)))
         self._header = None
         self._parts = []
-        return data[missing:]
+        return missing

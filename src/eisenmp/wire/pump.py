@@ -3,8 +3,8 @@
 One thread at a time leads: it runs `step`, which waits on the sockets and handles what comes. A thread that
 waits for a result leads itself, so that a result needs no hand-over between threads. Others follow, each on
 a lock of its own. A background thread leads only when nobody has led for a tick, and steps down as soon as it
-has served a follower. Nothing here polls: once a leader sits longer than a tick, the background thread sleeps
-until that leader leaves.
+has served a follower. Nothing here polls for long: once a leader sits for some ticks, the background thread
+sleeps until that leader leaves.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ from time import monotonic
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: ticks that a leader sits before the background thread sleeps until that one leaves; where leaders come and
+#: go it looks on by itself, since to be rung each time costs two turns of the GIL
+PATIENCE = 10
 
 
 class _Follower:
@@ -237,6 +242,7 @@ class Pump:
         self._bell.release()
 
     def _background(self) -> None:
+        still = 0  # ticks in which nothing has changed
         while not self._closed:
             with self._mutex:
                 epoch = self._epoch
@@ -244,12 +250,14 @@ class Pump:
                 continue
             lead = False
             with self._mutex:
-                if epoch == self._epoch:
-                    if self._leading:
-                        self._parked = not self._closed
-                    elif not self._closed:
-                        self._leading_background = lead = True
-                        self._lead()
+                if epoch != self._epoch:
+                    still = 0
+                elif self._leading:
+                    still += 1
+                    self._parked = still >= PATIENCE and not self._closed
+                elif not self._closed:
+                    self._leading_background = lead = True
+                    self._lead()
             if lead:
                 self._background_leads()
             elif self._parked:
