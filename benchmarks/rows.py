@@ -25,6 +25,11 @@ def words(count: int) -> Iterator[str]:
         yield WORDS[number % known]
 
 
+def distinct(count: int) -> list[str]:
+    """Strings as long as those of `words`, no two of them alike, up to 10 ** WORD_LENGTH of them."""
+    return [f"{number:0{WORD_LENGTH}}" for number in range(count)]
+
+
 def lists(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     """Lists of `size` rows, for peers whose functions take a chunk."""
     iterator = iter(rows)

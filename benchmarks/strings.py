@@ -7,30 +7,52 @@ from collections.abc import Callable, Iterator
 from benchmarks import ours, peers
 from benchmarks.figure import Figure
 from benchmarks.pairs import contest, with_context
-from benchmarks.rows import WORD_LENGTH, lists, words
+from benchmarks.rows import WORD_LENGTH, distinct, lists, words
 from benchmarks.scale import Scale
 from benchmarks.side import Side, Tally, tally
 from benchmarks.works import plain
+from eisenmp import Mp
 
 ROWS = 2_000_000
 SIZE = 1_000
 TARGET = 0.8
 
+Source = Callable[[], Iterator[str]]
+
 
 def run(scale: Scale) -> Iterator[Figure]:
-    """From a generator function."""
+    """From two generator functions: of words that come again and again, and of strings of which no two are
+    alike. joblib pickles several chunks at once, and with them each word that comes again only once.
+    """
     count = scale.rows(ROWS)
+    different = distinct(count)
+    sources: dict[str, Source] = {
+        "words that come again": lambda: words(count),
+        "no two alike": lambda: (string for string in different),
+    }
     with ours.manager("lengths") as emp, peers.POOL.open() as pool:
-        generator = of_chunks("eisenmp", lambda: tally(ours.answers(emp, words(count), SIZE)), count)
-        figure = contest("generator", generator, [mapped(peers.POOL.name, pool, count)], scale, target=TARGET)
-        with peers.JOBLIB.open() as plain_list, peers.JOBLIB_GENERATOR.open() as unordered:
-            ways = [
-                mapped(peers.JOBLIB.name, plain_list, count),
-                mapped(peers.JOBLIB_GENERATOR.name, unordered, count),
-            ]
-            figure_joblib = contest("generator, and joblib", generator, ways, scale, target=TARGET)
-    yield with_context(figure, lambda name, work: mapped(name, work, count), scale)
-    yield figure_joblib
+        for name, source in sources.items():
+            generator = eisenmp_of(emp, source, count)
+            figure = contest(
+                name, generator, [mapped(peers.POOL.name, pool, source, count)], scale, target=TARGET
+            )
+            with peers.JOBLIB.open() as plain_list, peers.JOBLIB_GENERATOR.open() as unordered:
+                ways = [
+                    mapped(peers.JOBLIB.name, plain_list, source, count),
+                    mapped(peers.JOBLIB_GENERATOR.name, unordered, source, count),
+                ]
+                figure_joblib = contest(f"{name}, and joblib", generator, ways, scale, target=TARGET)
+            with peers.PIPES.open() as raw:
+                least = [mapped(peers.PIPES.name, raw, source, count)]
+                figure_pipes = contest(f"{name}, and the least", generator, least, scale)
+            yield with_context(figure, of_source(source, count), scale)
+            yield figure_joblib
+            yield figure_pipes
+
+
+def eisenmp_of(emp: Mp, source: Source, count: int) -> Side:
+    """Our side."""
+    return of_chunks("eisenmp", lambda: tally(ours.answers(emp, source(), SIZE)), count)
 
 
 def of_chunks(name: str, work: Callable[[], Tally], count: int) -> Side:
@@ -38,6 +60,11 @@ def of_chunks(name: str, work: Callable[[], Tally], count: int) -> Side:
     return Side(name, work, results=count // SIZE, total=count * WORD_LENGTH)
 
 
-def mapped(name: str, work: peers.Map, count: int) -> Side:
+def mapped(name: str, work: peers.Map, source: Source, count: int) -> Side:
     """A peer whose function takes a list that was made for it."""
-    return of_chunks(name, lambda: tally(work(plain.lengths, lists(words(count), SIZE), 1)), count)
+    return of_chunks(name, lambda: tally(work(plain.lengths, lists(source(), SIZE), 1)), count)
+
+
+def of_source(source: Source, count: int) -> Callable[[str, peers.Map], Side]:
+    """What makes a side of a peer."""
+    return lambda name, work: mapped(name, work, source, count)
