@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import report
+from benchmarks import plots, report
 from benchmarks.catalog import NAMES, Benchmark, benchmark
 from benchmarks.figure import Figure
 from benchmarks.machine import Machine, machine
@@ -49,7 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
         figures, error = measure(benchmark(name), scale, folder, where)
         missed = any(figure.met is False for figure in figures)
         fine.append(not error and not (options.strict and missed))
-    print(f"\n{shown_path(report.write_table(folder))}")
+    found = report.read(folder)
+    print(f"\n{shown_path(report.write_table(folder, found))}")
+    try:
+        print(*map(shown_path, plots.write(folder, found)))
+    except ImportError:
+        print("no pictures: they need matplotlib, which is not installed", file=sys.stderr)
     return DONE if all(fine) else FAILED
 
 

@@ -1,4 +1,4 @@
-"""A JSON file for each benchmark, and one Markdown table of all that there are."""
+"""A JSON file for each benchmark, and one Markdown table of all that there are. Pictures: plots."""
 
 from __future__ import annotations
 
@@ -43,13 +43,14 @@ def write(
     Path(folder, f"{benchmark.name}.json").write_text(strip_paths(text) + "\n", encoding="utf-8")
 
 
-def write_table(folder: Path) -> Path:
-    """The table of all JSON files in the folder."""
-    found = []
-    for name in NAMES:
-        file = Path(folder, f"{name}.json")
-        if file.exists():
-            found.append(json.loads(file.read_text(encoding="utf-8")))
+def read(folder: Path) -> list[dict[str, Any]]:
+    """What all JSON files in the folder hold."""
+    files = [Path(folder, f"{name}.json") for name in NAMES]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+
+
+def write_table(folder: Path, found: Sequence[dict[str, Any]]) -> Path:
+    """The table of all of them."""
     lines = [
         HEAD,
         "| benchmark | figure | value | target | | seconds | others | measured |",
