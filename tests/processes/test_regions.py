@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,18 @@ def test_without_memory_files_and_preallocation_there_is_shared_memory_all_the_s
     assert results[-1][0] == [True, True]
 
 
+@contextmanager
+def a_worker_that_sleeps(worker: str) -> Iterator[tuple[eisenmp.Mp, int]]:
+    """A manager that has sent two tools of one name to its worker, which was stopped before; and its pid."""
+    with eisenmp.Mp(f"{worker}:touch_tool", procs_max=1, rows_max=1) as emp:
+        list(emp.feed([0]))
+        (pid,) = (process.pid for process in emp.proc_list)
+        os.kill(pid, signal.SIGSTOP)
+        emp.broadcast(table=array(1))
+        emp.broadcast(table=array(2))
+        yield emp, pid
+
+
 @pytest.mark.parametrize("way", ["paths"], indirect=True)
 class TestNames:
     """A region has a name as long as a worker may have to open it."""
@@ -290,13 +303,8 @@ class TestNames:
             list(emp.feed(range(40)))
             eventually(lambda: not list(files.iterdir()))
 
-    def test_one_that_is_dropped_while_a_worker_starts_waits_for_it(self, worker: str, files: Path) -> None:
-        with eisenmp.Mp(f"{worker}:touch_tool", procs_max=1, rows_max=1) as emp:
-            list(emp.feed([0]))
-            (pid,) = (process.pid for process in emp.proc_list)
-            os.kill(pid, signal.SIGSTOP)
-            emp.broadcast(table=array(1))
-            emp.broadcast(table=array(2))
+    def test_one_that_is_dropped_while_a_worker_sleeps_waits_for_it(self, worker: str, files: Path) -> None:
+        with a_worker_that_sleeps(worker) as (emp, pid):
             feed = emp.feed([0])
             assert len(list(files.iterdir())) == 2
             os.kill(pid, signal.SIGCONT)
@@ -304,12 +312,7 @@ class TestNames:
             eventually(lambda: len(list(files.iterdir())) == 1)
 
     def test_a_worker_that_never_opened_it_does_not_keep_it(self, worker: str, files: Path) -> None:
-        with eisenmp.Mp(f"{worker}:touch_tool", procs_max=1, rows_max=1) as emp:
-            list(emp.feed([0]))
-            (pid,) = (process.pid for process in emp.proc_list)
-            os.kill(pid, signal.SIGSTOP)
-            emp.broadcast(table=array(1))
-            emp.broadcast(table=array(2))
+        with a_worker_that_sleeps(worker) as (emp, pid):
             os.kill(pid, signal.SIGKILL)
             assert [value for _, value in emp.feed([0])] == [8192 * 2]
             eventually(lambda: len(list(files.iterdir())) == 1)
