@@ -22,7 +22,6 @@ from eisenmp.examples.word_lists import all_words, open_lists
 
 OLD = "eisenmp==1.0"
 OLD_LIMIT = 60.0  #: seconds after which a run of 1.0 counts as hung
-EXAMPLE_RUNS = 3
 
 
 class Salad(NamedTuple):
@@ -46,27 +45,37 @@ QUICK = Salad("aegilnrt", 100)
 
 
 def run(scale: Scale) -> Iterator[Figure]:
-    """The two versions in turn, each a program of its own: the same words, arrangements and chunks."""
-    with (
-        clean_environment(whole.ROOT) as new,
-        clean_environment(OLD) as old,
-        TemporaryDirectory(prefix="eisenmp-benchmark-") as folder,
-    ):
+    """The two versions in turn; then the example."""
+    with TemporaryDirectory(prefix="eisenmp-benchmark-") as folder:
         task = prepared(QUICK if scale.quick else FULL, Path(folder, "words.txt"))
+        if not scale.quick:  # now and then 1.0 does not come to an end
+            yield against_old(task, scale)
+        example = [example_seconds(task) for _ in range(scale.trials)]
+    yield Figure(
+        name=f"{task.letters.upper()}, the example itself",
+        value=median(example),
+        unit="s",
+        low=min(example),
+        high=max(example),
+        note=f"{len(example)} runs on the same lists",
+    )
+
+
+def against_old(task: Task, scale: Scale) -> Figure:
+    """The two versions, each a program of its own: the same words, arrangements and chunks."""
+    with clean_environment(whole.ROOT) as new, clean_environment(OLD) as old:
         retried = Retried()
 
         def ours() -> float:
             return seconds(new, "bruteforce_new", task)
 
         def theirs() -> float:
-            # now and then 1.0 does not come to an end
             return retried.seconds(lambda: seconds(old, "bruteforce_old", task, limit=OLD_LIMIT))
 
         ours(), theirs()
         rounds = [(ours(), theirs()) for _ in range(scale.pairs)]
-        example = [example_seconds(task) for _ in range(EXAMPLE_RUNS)]
     ratios = [new_seconds / old_seconds for new_seconds, old_seconds in rounds]
-    yield Figure(
+    return Figure(
         name=f"{task.letters.upper()}, the same program",
         value=median(ratios),
         unit="times eisenmp 1.0",
@@ -82,14 +91,6 @@ def run(scale: Scale) -> Iterator[Figure]:
             if retried.hangs
             else ""
         ),
-    )
-    yield Figure(
-        name=f"{task.letters.upper()}, the example itself",
-        value=median(example),
-        unit="s",
-        low=min(example),
-        high=max(example),
-        note=f"{EXAMPLE_RUNS} runs on the same lists",
     )
 
 

@@ -11,9 +11,6 @@ from benchmarks.peers import OTHERS, Map
 from benchmarks.scale import Scale
 from benchmarks.side import Idle, Side
 
-TRIALS = 3  #: runs of each peer, by which the fastest is chosen
-CONTEXT_RUNS = 3
-
 
 def contest(
     name: str, ours: Side, peers: Sequence[Side], scale: Scale, *, target: float | None = None
@@ -21,7 +18,7 @@ def contest(
     """Our side against the fastest of the peers."""
     for side in (ours, *peers):
         side.warm()
-    peer, trials = fastest(peers)
+    peer, trials = fastest(peers, scale.trials)
     our_seconds: list[float] = []
     peer_seconds: list[float] = []
     idle = 0
@@ -36,9 +33,8 @@ def contest(
         our_seconds.append(pair[0])
         peer_seconds.append(pair[1])
     ratios = [ours / peers for ours, peers in zip(our_seconds, peer_seconds, strict=True)]
-    slower = {
-        other: f"{seconds:.3f} s, {TRIALS} runs" for other, seconds in trials.items() if other != peer.name
-    }
+    note = f"{scale.trials} runs"
+    slower = {other: f"{seconds:.3f} s, {note}" for other, seconds in trials.items() if other != peer.name}
     return Figure(
         name=name,
         value=median(ratios),
@@ -52,11 +48,11 @@ def contest(
     )
 
 
-def fastest(peers: Sequence[Side]) -> tuple[Side, dict[str, float]]:
+def fastest(peers: Sequence[Side], trials: int) -> tuple[Side, dict[str, float]]:
     """The fastest of sides that are warm, and the seconds of all; by the median of a few runs in turn."""
     if len(peers) == 1:
         return peers[0], {}
-    rounds = [[_seconds(side) for side in peers] for _ in range(TRIALS)]
+    rounds = [[_seconds(side) for side in peers] for _ in range(trials)]
     medians = {side.name: median(runs[place] for runs in rounds) for place, side in enumerate(peers)}
     return min(peers, key=lambda side: medians[side.name]), medians
 
@@ -76,8 +72,8 @@ def with_context(figure: Figure, make: Callable[[str, Map], Side], scale: Scale)
             with peer.open() as work:
                 side = make(peer.name, work)
                 side.warm()
-                seconds = median(_seconds(side) for _ in range(CONTEXT_RUNS))
-            found[peer.name] = f"{seconds:.3f} s, {CONTEXT_RUNS} runs"
+                seconds = median(_seconds(side) for _ in range(scale.trials))
+            found[peer.name] = f"{seconds:.3f} s, {scale.trials} runs"
         except ImportError:
             found[peer.name] = "not installed"
     return replace(figure, peers={**figure.peers, **found})

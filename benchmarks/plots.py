@@ -15,7 +15,7 @@ LABELS = 3.2  #: inches left of the bars
 LABEL_MAX = 46  #: characters
 TITLE_MAX = 100
 FLOOR = 0.01  #: of a target: what is below is drawn there
-SETTINGS = {
+SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "svg.fonttype": "none",

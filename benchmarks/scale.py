@@ -13,9 +13,14 @@ class Scale(NamedTuple):
 
     def rows(self, full: int) -> int:
         """As many rows as this scale takes of `full`."""
-        return full // 5 if self.quick else full
+        return full // 10 if self.quick else full
+
+    @property
+    def trials(self) -> int:
+        """How many runs choose the fastest of several peers, and are shown of the others."""
+        return 1 if self.quick else 3
 
 
 FULL = Scale(quick=False, pairs=11)
-QUICK = Scale(quick=True, pairs=3)
+QUICK = Scale(quick=True, pairs=2)
 PAIRS_LEAST = 9  #: of a full run

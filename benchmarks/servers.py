@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from statistics import median
 from time import perf_counter
@@ -31,18 +31,20 @@ PATIENCE = 3.0  #: seconds for what outlives its manager
 def run(scale: Scale) -> Iterator[Figure]:
     """One kind of fault or load after the other."""
     runs = 1 if scale.quick else 3
-    for name, app in APPS.items():
-        yield asyncio.run(lost_by_reloads(name, app, runs, scale.rows(ANSWERS)))
+    peers = () if scale.quick else PEERS
+    for name, app in list(APPS.items())[: 2 if scale.quick else None]:
+        others = peers if name == "ASGI" else ()
+        yield asyncio.run(lost_by_reloads(name, app, others, runs, scale.rows(ANSWERS)))
     yield asyncio.run(canary(scale.rows(2_000)))
-    yield killed_worker("SIGKILL of a worker, with a spare", KILLED_WITH_SPARE, runs, spare=1)
-    yield killed_worker("SIGKILL of a worker, without", KILLED, runs, spare=0)
-    yield killed_manager(runs)
+    yield killed_worker("SIGKILL of a worker, with a spare", KILLED_WITH_SPARE, (), runs, spare=1)
+    yield killed_worker("SIGKILL of a worker, without", KILLED, peers, runs, spare=0)
+    yield killed_manager(peers, runs)
     yield asyncio.run(balance())
     yield from speed(1.0 if scale.quick else 4.0, scale.pairs)
     yield flask(1.0 if scale.quick else 4.0, runs)
 
 
-async def lost_by_reloads(name: str, app: str, runs: int, answers: int) -> Figure:
+async def lost_by_reloads(name: str, app: str, peers: Iterable[str], runs: int, answers: int) -> Figure:
     """Every process is replaced three times under load."""
     loads = []
     for _ in range(runs):
@@ -53,7 +55,7 @@ async def lost_by_reloads(name: str, app: str, runs: int, answers: int) -> Figur
             raise Wrong(f"{name}: {len(load.pids)} processes answered, expected {expected}")
         loads.append(load)
     others = {}
-    for other in PEERS if name == "ASGI" else ():
+    for other in peers:
         candidate = peer(other)
         if candidate is None:
             others[other] = "not installed"
@@ -114,7 +116,7 @@ async def asked_once(place: str, connections: int) -> Counter[int]:
     return answers
 
 
-def killed_worker(name: str, target: float, runs: int, *, spare: int) -> Figure:
+def killed_worker(name: str, target: float, peers: Iterable[str], runs: int, *, spare: int) -> Figure:
     """Until a new process answers, on the port of the one that was killed."""
     taken, lost = [], []
     for _ in range(runs):
@@ -125,7 +127,7 @@ def killed_worker(name: str, target: float, runs: int, *, spare: int) -> Figure:
             taken.append(seconds * 1000)
             lost.append(missed)
     others = {}
-    for other in () if spare else PEERS:
+    for other in peers:
         candidate = peer(other)
         with candidate or nullcontext() as served:
             others[other] = (
@@ -160,7 +162,7 @@ async def kill(served: Served) -> tuple[float, int]:
     return new[0] - killed, len(load.lost)
 
 
-def killed_manager(runs: int) -> Figure:
+def killed_manager(peers: Iterable[str], runs: int) -> Figure:
     """All servers go with it."""
     taken = []
     for _ in range(runs):
@@ -170,7 +172,7 @@ def killed_manager(runs: int) -> Figure:
             raise Wrong("a server is left 10 s after its manager")
         taken.append(seconds)
     others = {}
-    for other in PEERS:
+    for other in peers:
         candidate = peer(other)
         with candidate or nullcontext() as served:
             seconds = None if served is None else gone_after(served, PATIENCE)
