@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import bruteforce, retried, whole
-from benchmarks.scale import QUICK
+from benchmarks.scale import FULL, QUICK
 from benchmarks.side import Wrong
 from tests import leaks
 
@@ -86,9 +86,11 @@ def test_only_runs_of_the_old_version_are_done_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(bruteforce, "prepared", lambda salad, file: bruteforce.Task(*salad, file, []))
     monkeypatch.setattr(bruteforce, "seconds", seconds)
     monkeypatch.setattr(bruteforce, "example_seconds", lambda task: 0.5)
-    figure, _ = bruteforce.run(QUICK)
-    assert (figure.value, [side.runs for side in figure.sides]) == (0.25, [QUICK.pairs, QUICK.pairs])
+    figure, _ = bruteforce.run(FULL._replace(pairs=2))
+    assert (figure.value, [side.runs for side in figure.sides]) == (0.25, [2, 2])
     assert (
         figure.note
-        == "40,320 arrangements in chunks of 100; 3 runs of 1.0 hung, were ended after 60 s and done again"
+        == "907,200 arrangements in chunks of 5,000; 3 runs of 1.0 hung, were ended after 60 s and done again"
     )
+    (example,) = bruteforce.run(QUICK)  # without 1.0
+    assert example.value == 0.5
