@@ -10,7 +10,7 @@ from benchmarks.figure import Figure
 from benchmarks.scale import Scale
 
 SECONDS = 10
-SECONDS_QUICK = 2
+SECONDS_QUICK = 1
 TARGET = 0.05
 
 

@@ -28,7 +28,7 @@ def run(scale: Scale) -> Iterator[Figure]:
         yield Figure(
             name=name, value=median(values), unit=unit, low=min(values), high=max(values), target=target
         )
-    large = json.loads(whole.run(whole.module("large_table", 300 if scale.quick else 3000)).lines[0])
+    large = json.loads(whole.run(whole.module("large_table", 100 if scale.quick else 3000)).lines[0])
     yield Figure(
         name="memory of a group of processes that reads a table larger than it",
         value=large["most"] / (1 << 20),
