@@ -58,12 +58,6 @@ def test_chunks_of_consecutive_tickets_are_one_message() -> None:
     parcels = [Parcel(2, b"%d" % number, feed=3, number=number, flags=m.CAREFUL) for number in (7, 8, 9)]
     for lease, parcel in enumerate(parcels, 11):
         parcel.lease = lease
-    (message,) = batch.chunks(parcels)
+    message = batch.chunks(parcels)
     assert (message.queue, message.c, message.flags) == (2, 3, m.CAREFUL)
     assert list(batch.opened(message)) == [(11, 7, b"7"), (12, 8, b"8"), (13, 9, b"9")]
-
-
-def test_larger_chunks_travel_alone() -> None:
-    parcels = [Parcel(2, b"x" * (batch.SMALL + 1), feed=3, number=number) for number in (7, 8)]
-    first, second = batch.chunks(parcels)
-    assert (first.kind, first.b, second.b, first.body) == (m.CHUNK, 7, 8, parcels[0].body)

@@ -502,7 +502,7 @@ class Channel:
 
     def _end(self) -> None:
         self.ended = self.stopping = True
-        if self._loans is not None and not self.leaving:
+        if self._loans is not None:
             self._loans.orphaned()
         self._on_eof()
         self.pump.close(join=False)

@@ -13,6 +13,7 @@ import os
 import threading
 from collections import deque
 from itertools import count
+from time import sleep
 
 from ..core import messages as m
 from ..core.messages import Message
@@ -20,6 +21,7 @@ from ..wire.arena import Arena
 from ..wire.bundle import inline, is_bundle
 from ..wire.pickler import Packer
 from ..wire.pickles import dumps
+from ..wire.platform import unlink_if_left
 from ..wire.regions import SLOTS, Hold, Region, mapped
 
 TYPE_CHECKING = False
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .channel import Channel, Item
 
 RETURNED = b"\1"
+ORPHAN_TRIES, ORPHAN_PAUSE = 20, 0.005  #: seconds, in which a manager that is gone lets go of its files
 
 
 class Loans:
@@ -82,12 +85,13 @@ class Loans:
         self._paths.pop(number, None)
 
     def orphaned(self) -> None:
-        """The manager is gone, and could not remove the files of its regions."""
-        for path in self._paths.values():
-            try:
-                os.unlink(path)
-            except OSError:
-                continue  # another worker was faster, or the system removes no file that somebody maps
+        """The connection has ended. If the manager is gone, it could not remove the files of its regions."""
+        left = set(self._paths.values())
+        for _ in range(ORPHAN_TRIES):
+            left = {path for path in left if not unlink_if_left(path)}
+            if not left:
+                return
+            sleep(ORPHAN_PAUSE)  # its locks may end after its sockets
 
     # rows
 

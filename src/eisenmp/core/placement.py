@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .parcel import Command
 
 TOGETHER_MAX = 32  #: chunks that are sent to a worker at once
-TOGETHER_BYTES = 1 << 13  #: a larger chunk travels alone, so that it is not copied once more
+TOGETHER_BYTES = 1 << 12  #: a larger chunk travels alone, so that it is not copied once more
 RECALL_WORTH = 0.002  #: seconds of work that are worth a recall at once
 SOON = 0.005  #: seconds until more workers are woken, should those who are awake be busy for longer
 PATIENCE = 0.05  #: seconds that a worker waits while others may hold what is not worth that

@@ -262,7 +262,11 @@ class Dispatcher:
             self.send_now(wid, Message(m.ITEM, parcel.queue, parcel.lease, body=parcel.body))
             return
         self._note(wid, (parcel,))
-        self._hold(wid, [batch.chunk(parcel)], 1)
+        message = tuple.__new__(
+            Message,
+            (m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body),
+        )
+        self._hold(wid, message, 1)
 
     def _send_all(self, command: SendAll) -> None:
         wid, parcels = command
@@ -287,16 +291,16 @@ class Dispatcher:
             for parcel in parcels:
                 self.emit("ChunkSent", (self._ticket(parcel), self.slot_number(wid)))
 
-    def _hold(self, wid: int, messages: Iterable[Message], chunks: int) -> None:
-        """The messages, with so many chunks in all, may wait for company."""
+    def _hold(self, wid: int, message: Message, chunks: int) -> None:
+        """The message, with so many chunks, may wait for company."""
         pending = self._pending.get(wid)
         if pending is None:
             pending = self._pending[wid] = Pending()
-        pending.messages.extend(messages)
+        pending.messages.append(message)
         pending.chunks += chunks
 
     def send_now(self, wid: int, message: Message) -> None:
-        self._hold(wid, [message], 1)
+        self._hold(wid, message, 1)
         self._flush(wid)
 
     def flush_to(self, wid: int) -> None:

@@ -18,25 +18,15 @@ if TYPE_CHECKING:
 
     from ..core.parcel import Parcel
 
-SMALL = 1 << 12  #: bytes; what is larger travels alone, so that it is not copied once more
+SMALL = 1 << 12  #: bytes; larger results travel alone, so that they are not copied once more
 MICROSECONDS_MAX = (1 << 32) - 1
 
 
-def chunk(parcel: Parcel) -> Message:
-    """A chunk by itself."""
-    # NamedTuple's own __new__ costs three times as much, and this runs for many chunks
-    return tuple.__new__(
-        Message, (m.CHUNK, parcel.queue, parcel.lease, parcel.number, parcel.feed, parcel.flags, parcel.body)
-    )
-
-
-def chunks(parcels: Sequence[Parcel]) -> list[Message]:
+def chunks(parcels: Sequence[Parcel]) -> Message:
     """Chunks of one feed under consecutive tickets and leases, with the same flags."""
-    bodies = [parcel.body for parcel in parcels]
-    if sum(map(len, bodies)) > SMALL * len(bodies):
-        return list(map(chunk, parcels))
     first = parcels[0]
-    return [Message(m.CHUNKS, first.queue, first.lease, first.number, first.feed, first.flags, dumps(bodies))]
+    body = dumps([parcel.body for parcel in parcels])
+    return Message(m.CHUNKS, first.queue, first.lease, first.number, first.feed, first.flags, body)
 
 
 def opened(message: Message) -> Iterator[tuple[int, int, bytes]]:

@@ -17,6 +17,7 @@ from tempfile import gettempdir
 from . import platform
 
 SUFFIX = ".building"
+TRIES = 10  #: names, should somebody sweep between the making of a file and its lock
 
 
 class Place:
@@ -39,10 +40,14 @@ class Place:
             else:
                 stem = f".{os.path.basename(path)}."
                 pattern = os.path.join(escape(folder), escape(stem) + "*" + SUFFIX)
-            _sweep(pattern)
-            self._name = os.path.join(folder, stem + token_hex(8) + (SUFFIX if path is not None else ""))
-            self.descriptor = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
-            _lock(self.descriptor)
+            for left in glob(pattern):
+                platform.unlink_if_left(left)
+            for tries in reversed(range(TRIES)):
+                self._name = os.path.join(folder, stem + token_hex(8) + (SUFFIX if path is not None else ""))
+                self.descriptor = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
+                if _is_ours(self.descriptor, self._name) or not tries:
+                    break
+                self.release()
 
     @property
     def address(self) -> str:
@@ -103,25 +108,9 @@ def _open_nameless(folder: str, mode: int) -> int:
         return -1  # not every file system has that
 
 
-def _lock(descriptor: int) -> bool:
-    """Whether nobody else has it locked, as far as can be known."""
+def _is_ours(descriptor: int, name: str) -> bool:
+    """Lock the new file; False when somebody who sweeps has taken it for one that was left behind."""
     try:
-        return platform.lock_alone(descriptor)
+        return platform.lock_alone(descriptor) and os.path.exists(name)
     except ImportError:
-        return False  # a system without locks: what is left there stays
-
-
-def _sweep(pattern: str) -> None:
-    """Remove files whose process has ended without doing so: nobody holds their lock."""
-    for name in glob(pattern):
-        try:
-            descriptor = os.open(name, os.O_RDWR | _BINARY)
-        except OSError:
-            continue
-        try:
-            if _lock(descriptor):
-                os.unlink(name)
-        except OSError:
-            continue
-        finally:
-            os.close(descriptor)
+        return True  # a system without locks, where nobody sweeps

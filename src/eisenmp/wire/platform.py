@@ -139,6 +139,23 @@ def lock_alone(descriptor: int) -> bool:
     return True
 
 
+def unlink_if_left(path: str) -> bool:
+    """Remove a file whose owner held its lock and has ended; whether it is not there any more."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    try:
+        if not lock_alone(descriptor):
+            return False
+        os.unlink(path)
+    except (OSError, ImportError):
+        return False  # somebody maps it, and this system removes no such file; or it has no locks
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def set_affinity(cores: tuple[int, ...]) -> None:
     """Bind this process to the cores, where the system can."""
     bind = getattr(os, "sched_setaffinity", None)
