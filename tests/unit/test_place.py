@@ -29,7 +29,7 @@ def test_one_that_is_in_use_is_not_swept(folder: Path) -> None:
 
 
 def test_one_whose_owner_has_ended_is_swept(folder: Path) -> None:
-    (folder / "eisenmp-left").touch()
+    (folder / "eisenmp-0123456789abcdef").touch()
     place = Place()
     assert [str(path) for path in folder.iterdir()] == [place.address]
     place.release()
@@ -52,3 +52,14 @@ def test_who_was_swept_before_it_had_its_lock_takes_another_name(
     place = Place()
     assert [str(path) for path in folder.iterdir()] == [place.address] != [str(swept[0])]
     place.release()
+
+
+def test_one_without_a_lock_is_swept_by_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(platform, "can_lock", lambda: False)
+        unlocked = Place()
+        assert not platform.unlink_if_left(unlocked.address)
+    Place().release()
+    assert [str(path) for path in folder.iterdir()] == [unlocked.address]
+    unlocked.release()
+    assert not list(folder.iterdir())

@@ -17,6 +17,8 @@ from tempfile import gettempdir
 from . import platform
 
 SUFFIX = ".building"
+SWEPT = "[0-9a-f]*"  #: how the rest of a name looks whose file is locked
+UNLOCKED = "unlocked-"  #: and what it begins with where there are no locks, so that nobody sweeps it
 TRIES = 10  #: names, should somebody sweep between the making of a file and its lock
 
 
@@ -36,12 +38,14 @@ class Place:
             self.descriptor = _open_nameless(folder, mode)
         if self.descriptor < 0:
             if path is None:
-                pattern, stem = os.path.join(escape(folder), prefix + "*"), prefix
+                pattern, stem = os.path.join(escape(folder), prefix + SWEPT), prefix
             else:
                 stem = f".{os.path.basename(path)}."
-                pattern = os.path.join(escape(folder), escape(stem) + "*" + SUFFIX)
+                pattern = os.path.join(escape(folder), escape(stem) + SWEPT + SUFFIX)
             for left in glob(pattern):
                 platform.unlink_if_left(left)
+            if not platform.can_lock():
+                stem += UNLOCKED
             for tries in reversed(range(TRIES)):
                 self._name = os.path.join(folder, stem + token_hex(8) + (SUFFIX if path is not None else ""))
                 self.descriptor = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
@@ -110,7 +114,4 @@ def _open_nameless(folder: str, mode: int) -> int:
 
 def _is_ours(descriptor: int, name: str) -> bool:
     """Lock the new file; False when somebody who sweeps has taken it for one that was left behind."""
-    try:
-        return platform.lock_alone(descriptor) and os.path.exists(name)
-    except ImportError:
-        return True  # a system without locks, where nobody sweeps
+    return not platform.can_lock() or (platform.lock_alone(descriptor) and os.path.exists(name))

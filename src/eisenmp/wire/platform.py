@@ -120,6 +120,15 @@ def end_group() -> None:
     os._exit(1)
 
 
+def can_lock() -> bool:
+    """Whether this system has locks on files."""
+    try:
+        __import__("msvcrt" if sys.platform == "win32" else "fcntl")
+    except ImportError:
+        return False
+    return True
+
+
 def lock_alone(descriptor: int) -> bool:
     """Lock an open file for this process, until its descriptor is closed; False when another one has it."""
     if sys.platform == "win32":
@@ -146,11 +155,11 @@ def unlink_if_left(path: str) -> bool:
     except OSError as error:
         return isinstance(error, FileNotFoundError)
     try:
-        if not lock_alone(descriptor):
+        if not can_lock() or not lock_alone(descriptor):
             return False
         os.unlink(path)
-    except (OSError, ImportError):
-        return False  # somebody maps it, and this system removes no such file; or it has no locks
+    except OSError:
+        return False  # somebody maps it, and this system removes no such file
     finally:
         os.close(descriptor)
     return True
