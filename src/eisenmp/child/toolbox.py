@@ -6,6 +6,7 @@ UPPER-CASE names are ours, as in eisenmp 1.0; lower-case ones are the user's; ve
 from __future__ import annotations
 
 from os import getpid
+from threading import Lock
 
 from ..core import messages as m
 from ..core.chunk import STOP_MSG, Chunk
@@ -87,33 +88,35 @@ class ToolBox:
         self.START_SEQUENCE_NUM = spec.slot
         self.ALL_QUEUES_LIST: list[WorkerQueue] = []
         self.Q_NAME_ID_LST: list[tuple[str, int, WorkerQueue]] = []
-        self._queues: dict[int, WorkerQueue] = {}
-        # in this order: a queue that is made at this moment comes by one way or both, and is added once
-        channel.on_queue = self._add_queue
-        for name in list(channel.names):
-            self._add_queue(name)
         self.kwargs: dict[str, Any] = {
             **variables,
-            **{name: value for name, value in vars(self).items() if isinstance(value, WorkerQueue)},
-            **self._categories,
             "START_SEQUENCE_NUM": spec.slot,
             "ALL_QUEUES_LIST": self.ALL_QUEUES_LIST,
             "Q_NAME_ID_LST": self.Q_NAME_ID_LST,
         }
+        self._queues: dict[int, WorkerQueue] = {}
+        self._adding = Lock()
+        # in this order: a queue that is made at this moment comes by one way or both, and is added once
+        channel.on_queue = self._add_queue
+        for name in list(channel.names):
+            self._add_queue(name)
 
     def _add_queue(self, name: QueueName) -> None:
+        """Also by the channel's thread: a dictionary that the worker may be iterating over is replaced."""
         queue = worker_queue(self._channel, name, self._manager)
-        if self._queues.setdefault(name.number, queue) is not queue:
-            return
-        if name.category is not None:
-            category = self._categories.setdefault(name.category, {})
-            category[name.short] = queue
-            setattr(self, name.category, category)
-        else:
-            setattr(self, name.attribute, queue)
-        if name.number == INPUT or name.number > 5:
-            self.ALL_QUEUES_LIST.append(queue)
-            self.Q_NAME_ID_LST.append((name.name, id(queue), queue))
+        with self._adding:
+            if self._queues.setdefault(name.number, queue) is not queue:
+                return
+            key: str = name.attribute
+            value: Any = queue
+            if name.category is not None:
+                key = name.category
+                value = self._categories[key] = {**self._categories.get(key, {}), name.short: queue}
+            setattr(self, key, value)
+            self.kwargs = {**self.kwargs, key: value}
+            if name.number == INPUT or name.number > 5:
+                self.ALL_QUEUES_LIST.append(queue)
+                self.Q_NAME_ID_LST.append((name.name, id(queue), queue))
 
     def queue(self, name: str) -> WorkerQueue:
         """A queue by its full name, such as 'batch_1|audio_lg'. Raises QueueUnknown."""
