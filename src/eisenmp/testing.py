@@ -125,6 +125,7 @@ class InlineWorker(StreamWorker):
             if host is None:
                 self._socket.close()
             else:
+                host.channel.stocks.close()
                 host.channel.close()
 
     def _end(self, code: int) -> None:
@@ -186,6 +187,8 @@ class InlineEngine(StreamEngine):
                     stacklevel=2,
                 )
             for folder in worker.folders - self._path:
-                if folder in sys.path:
+                try:
                     sys.path.remove(folder)
+                except ValueError:
+                    continue  # nobody has come to need it, or another manager has just removed it
         self._started.clear()

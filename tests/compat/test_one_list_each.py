@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import _socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
 
-from eisenmp.child.channel import Channel
 from eisenmp.core import messages as m
 from eisenmp.core.ledger import Command, Ledger, Parcel, Send
 from eisenmp.core.messages import Message
 from eisenmp.core.parcel import singly
-from eisenmp.core.queues import QueueNames
-from eisenmp.wire.frames import FrameReader, encode
-from eisenmp.wire.link import Link
+from eisenmp.wire.frames import encode
 from eisenmp.wire.pickles import dumps
+from tests.worker_end import read_first, worker_end
 
 
 def ledger_with(*parcels: Parcel) -> Ledger:
@@ -69,27 +63,6 @@ def test_threads_of_a_worker_that_has_left_get_what_they_ask_for() -> None:
     assert sent(list(ledger.wanted(1, 0, 1))) == [(1, 0)]
     assert sent(list(ledger.done(1, [parcels[0].lease], 0.001))) == [], "one by one"
     assert sent(list(ledger.wanted(1, 0, 2))) == [(1, 1)]
-
-
-@contextmanager
-def worker_end() -> Iterator[tuple[Channel, _socket.socket]]:
-    """A channel, and the manager's end of its stream."""
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    channel = Channel(Link(ours), QueueNames(), on_eof=lambda: None)
-    try:
-        yield channel, theirs
-    finally:
-        channel.close()
-        theirs.close()
-
-
-def read_first(socket: _socket.socket, wanted: Callable[[Message], bool]) -> Message:
-    """The first thing that the worker says of that kind."""
-    reader = FrameReader()
-    while True:
-        for message in reader.feed(socket.recv(1 << 16)):
-            if wanted(message):
-                return message
 
 
 @pytest.mark.parametrize("outputs", [0, 1, 2])

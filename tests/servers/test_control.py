@@ -25,6 +25,19 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_somebody_has_cleaned_up(another: bool) -> None:
+    web = eisenmp.PortGroup("web", ports=[0])
+    with eisenmp.Mp(f"{APPS}:line", port_groups=[web], lame_duck=0, name="shop") as emp:
+        emp.ready(timeout=60)
+        path = Path(sockets()[0])
+        path.unlink()
+        if another:
+            path.touch()
+    assert path.exists() is another, "what is there now is not ours"
+    path.unlink(missing_ok=True)
+
+
 def test_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     def said(*arguments: str, code: int = 0) -> str:
         capsys.readouterr()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -68,6 +69,20 @@ def test_the_command_ends_with_the_manager(capsys: pytest.CaptureFixture[str]) -
     assert codes == [0]
     assert main(["logs"]) == 2
     assert "Name it, or follow all of them with -f" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_paused_does_not_hold_up_the_end() -> None:
+    with talking() as emp, socket.socket(socket.AF_UNIX) as paused, socket.socket(socket.AF_UNIX) as silent:
+        emp.ready(timeout=60)
+        silent.connect(sockets()[0])  # and asks nothing
+        paused.connect(sockets()[0])
+        paused.sendall(json.dumps({"command": "logs", "slot": "web/0", "follow": True}).encode() + b"\n")
+        eventually(lambda: emp._control and emp._control._followers)
+        for _ in range(8):
+            get(emp.map()[0].listens[0], f"/{50_000 * 'x'}")
+        eventually(lambda: len(emp.last_lines("web/0")) == 8)
+        emp.stop()
+        assert emp.ended
 
 
 def test_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,9 +116,10 @@ def leave(host: Host, *streams: LineStream) -> None:
 
     vars(sys.modules["threading"])["_shutdown"]()
     atexit._run_exitfuncs()
+    host.channel.stocks.close()
     for stream in streams:
         stream.finish()
-    host.channel.flush()
+    host.channel.last_words()
 
 
 def part(host: Host, stdout: LineStream, stderr: LineStream) -> None:
@@ -160,7 +161,8 @@ class Namer(Loader):
     ) -> ModuleSpec | None:
         if module != "multiprocessing.process":
             return None
-        sys.meta_path.remove(self)
+        # a new list: another thread may be going through the old one
+        sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
         from importlib.util import find_spec
 
         found = find_spec(module)

@@ -101,7 +101,8 @@ class Channel:
         self._inboxes: dict[int, Inbox] = {}
         self._out: deque[Message] = deque()
         self._out_since = 0.0
-        self._write_lock = threading.Lock()
+        self._write_lock = threading.RLock()
+        self._writing = False
         self._get_lock = threading.Lock()
         self._answers: dict[int, Any] = {}
         self._request = 0
@@ -142,11 +143,24 @@ class Channel:
             if item is None or item.lease not in self.cancelled:
                 return item
             self.pass_over(item)
+            if item.kind == m.CHUNK and not self.is_main:
+                self._done(item)
 
     def rows(self, item: Item, *, lazily: bool = False) -> Any:
-        """The rows of a chunk; None when it has none, as it lies behind the end of its source."""
-        rows = loads(item.body)
-        return self.stocks.rows(item, rows, lazily) if rows.__class__ is Span else rows
+        """The rows of a chunk; None when it has none, as it lies behind the end of its source.
+
+        Another thread's chunk is done then, and not before: its feed goes on as long as its rows are read.
+        """
+        try:
+            rows = loads(item.body)
+            return self.stocks.rows(item, rows, lazily) if rows.__class__ is Span else rows
+        finally:
+            if not self.is_main:
+                self._done(item)
+
+    def _done(self, item: Item) -> None:
+        if item.lease:
+            self.post(Message(m.DONE, body=item.lease.to_bytes(8, "little")))
 
     @property
     def is_main(self) -> bool:
@@ -180,8 +194,8 @@ class Channel:
             if self._loans is not None:
                 # it is done now, and its blocks are not ours any more
                 item = self._loans.own(item)
-            if item.lease:
-                self.post(Message(m.DONE, body=item.lease.to_bytes(8, "little")))
+            if item.kind != m.CHUNK:
+                self._done(item)
         elif item.kind != m.TOKEN:
             if item.flags & m.CAREFUL:
                 self.flush()
@@ -267,16 +281,20 @@ class Channel:
         if not out:
             return
         with self._write_lock:
-            going: list[Message] = []
-            while out:
-                going.append(out.popleft())
-            if not going:
-                return
+            if self._writing:
+                return  # the collector of garbage has come in between, and something prints as it goes
+            self._writing = True
             try:
-                self._link.write(encode(batch.results(going) if len(going) > 1 else going))
+                while out:
+                    going: list[Message] = []
+                    while out:
+                        going.append(out.popleft())
+                    self._link.write(encode(batch.results(going) if len(going) > 1 else going))
             except OSError:
                 self._end()
                 raise Stopped("the manager is gone") from None
+            finally:
+                self._writing = False
 
     def ask(self, question: int, queue: int, body: bytes = b"", timeout: float | None = None) -> Any:
         """Put a question to the manager and wait for the answer. Raises Stopped when the manager is gone."""
@@ -391,12 +409,14 @@ class Channel:
             if body.__class__ is not bytes:
                 kind = m.LENT
         message = tuple.__new__(Message, (kind, 0, lease, 0, 0, flags, body))
-        if self._held is not None:
-            self.post(self._held)
-            self._held = None
-        if lease and threading.get_ident() == self._main:
-            self._held = message
-        else:
+        if threading.get_ident() != self._main:
+            # what is held is the other thread's: it may be sending it at this moment, as the end of its cycle
+            self.post(message)
+            return
+        held, self._held = self._held, message if lease else None
+        if held is not None:
+            self.post(held)
+        if not lease:
             self.post(message)
 
     def end_cycle(self, leaving: bool = False) -> None:
@@ -476,6 +496,12 @@ class Channel:
             raise Stopped("the worker is told to stop")
         return lease in self.cancelled
 
+    def last_words(self) -> None:
+        """Send what there is, and wait for another thread that sends some of it."""
+        self.flush()
+        with self._write_lock:
+            pass
+
     def close(self) -> None:
         """End the connection from here; afterwards no thread of the channel runs."""
         self.ended = self.stopping = True
@@ -488,7 +514,7 @@ class Channel:
         self.ended = self.stopping = True
         self._on_eof = lambda: None
         self._out.clear()
-        self._write_lock = threading.Lock()
+        self._write_lock = threading.RLock()
         self._get_lock = threading.Lock()
         self.pump = Pump(self._step, self._nudge, tick=TICK, name="eisenmp-channel")
         self.pump.close(join=False)

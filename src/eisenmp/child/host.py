@@ -73,7 +73,6 @@ class Host:
         channel.flush()
         finished = self._loop(toolbox, cycle)
         channel.leaving = True
-        channel.stocks.close()
         channel.give_back()
         full = channel.is_full and not finished
         why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if full else 0

@@ -46,7 +46,7 @@ class Copy:
     def __init__(self, replica: Replica, teller: Teller) -> None:
         self._replica = replica
         self._teller = teller
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  #: for the `Rows` of it too: another thread may have them kept
         self._iterator: Iterator[Any] | None = None
         self._sequence: Any = None
         self._position = 0
@@ -56,7 +56,7 @@ class Copy:
 
     def rows(self, span: Span, lazily: bool) -> Any:
         """The rows: a `Rows`, a list, or a slice of what the function returns, if that can be sliced."""
-        with self._lock:
+        with self.lock:
             if self.end is not None and span.start >= self.end:
                 return None
             if self._current is not None:
@@ -79,16 +79,18 @@ class Copy:
         return Rows(self, span)
 
     def settle(self) -> None:
-        rows, self._current = self._current, None
-        if rows is not None:
-            rows.pass_over()
+        with self.lock:
+            rows, self._current = self._current, None
+            if rows is not None:
+                rows.pass_over()
 
     def let_go(self) -> None:
         """The rows that were given out last are of no interest any more."""
-        self._current = None
+        with self.lock:
+            self._current = None
 
     def close(self) -> None:
-        with self._lock:
+        with self.lock:
             self._closed = True
             self._sequence = None
             self._end_iterator()
@@ -119,7 +121,7 @@ class Copy:
         What the generator raises is told, and raised.
         """
         block: list[Any] = []
-        with self._lock:
+        with self.lock:
             if self._iterator is None and self._sequence is None:
                 self._begin()
             if self._sequence is not None:
@@ -226,43 +228,48 @@ class Rows(Sequence[object]):
 
     def fetch(self) -> bool:
         """Take the next block; False at the end."""
-        if self._over:
-            return False
-        left = self._span.rows - self._fetched
-        # few at first: a generator may take its time for each
-        count = min(left, max(1, self._fetched), BLOCK)
-        block = self._copy.take(self._span.start + self._fetched, count, self._span.lease)
-        self._fetched += len(block)
-        self._over = len(block) < count or count == left
-        if block:
-            self._waiting.append(block)
-        return bool(block)
+        with self._copy.lock:
+            if self._over:
+                return False
+            left = self._span.rows - self._fetched
+            # few at first: a generator may take its time for each
+            count = min(left, max(1, self._fetched), BLOCK)
+            block = self._copy.take(self._span.start + self._fetched, count, self._span.lease)
+            self._fetched += len(block)
+            self._over = len(block) < count or count == left
+            if block:
+                self._waiting.append(block)
+            return bool(block)
 
     def keep(self) -> None:
         """Take the rest into memory."""
-        while self.fetch():
-            pass
-        if not self._begun and self._all is None:
-            self._all = list(chain.from_iterable(self._waiting))
-            self._waiting.clear()
+        with self._copy.lock:
+            while self.fetch():
+                pass
+            if not self._begun and self._all is None:
+                self._all = list(chain.from_iterable(self._waiting))
+                self._waiting.clear()
 
     def pass_over(self) -> None:
         """Nobody reads the rest; what the generator raises has been told."""
-        try:
-            while not self._over and self.fetch():
-                self._waiting.clear()
-        except (Exception, SystemExit):
-            self._over = True
-        if self._all is None:
-            self._begun = True
+        with self._copy.lock:
+            try:
+                while not self._over and self.fetch():
+                    self._waiting.clear()
+            except (Exception, SystemExit):
+                self._over = True
+            if self._all is None:
+                self._begun = True
 
     def _blocks(self) -> Iterator[list[Any]]:
         while self._waiting or self.fetch():
             yield self._waiting.popleft()
 
     def __iter__(self) -> Iterator[Any]:
-        if self._all is None and not self._begun:
-            self._begun = True
+        with self._copy.lock:
+            begins = self._all is None and not self._begun
+            self._begun = self._begun or begins
+        if begins:
             return chain.from_iterable(self._blocks())
         return iter(self._list())
 

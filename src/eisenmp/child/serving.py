@@ -84,9 +84,10 @@ class Stop:
             if self.draining or self.is_set():
                 return
             self.draining = True
-            self._timer = threading.Timer(lame_duck, self.set)
-            self._timer.name, self._timer.daemon = "eisenmp-lame-duck", True
-            self._timer.start()
+            timer = threading.Timer(lame_duck, self.set)
+            timer.name, timer.daemon = "eisenmp-lame-duck", True
+            timer.start()
+            self._timer = timer
         self._tell()
 
     def set(self) -> None:
@@ -101,7 +102,8 @@ class Stop:
     def close(self) -> None:
         """The server has returned."""
         self._on_change.clear()
-        timer = self._timer
+        with self._lock:
+            timer = self._timer
         if timer is not None:
             timer.cancel()
             timer.join()
@@ -122,6 +124,8 @@ class Server:
         self.stop = Stop(serving.grace, self._up, serving.requests_max, self._full)
         channel.on_stop = self.stop.set
         channel.on_drain = self.stop.drain
+        if channel.stopping:
+            self.stop.set()  # the word came while the modules were imported
 
     def _up(self) -> None:
         from os import getpid

@@ -75,13 +75,16 @@ class ManagerTeller(Teller):
         self._feed = feed
         self._first = 0
         self._marks = bytearray()
+        self._lock = threading.RLock()
         self._looked = monotonic()
 
     def mark(self, number: int, mark: int) -> None:
-        if number != self._first + len(self._marks) // MARK_SIZE or len(self._marks) >= MARKS_MAX * MARK_SIZE:
-            self.flush()
-            self._first = number
-        self._marks += mark.to_bytes(MARK_SIZE, "little")
+        with self._lock:
+            known = len(self._marks)
+            if number != self._first + known // MARK_SIZE or known >= MARKS_MAX * MARK_SIZE:
+                self.flush()
+                self._first = number
+            self._marks += mark.to_bytes(MARK_SIZE, "little")
 
     def ended(self, rows: int) -> None:
         self.flush()
@@ -95,7 +98,9 @@ class ManagerTeller(Teller):
         self._channel.post(Message(m.SOURCE_END, a=self._feed, b=row, body=body))
 
     def flush(self) -> None:
-        if self._marks:
+        with self._lock:
+            if not self._marks:
+                return
             body, first = bytes(self._marks), self._first
             self._first += len(self._marks) // MARK_SIZE
             self._marks.clear()
@@ -118,6 +123,7 @@ class Stocks:
         self._told: dict[int, bytes] = {}  # sources that nothing was read of yet; empty when they are over
         self._open: dict[int, tuple[Reader, Teller]] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def arrived(self, feed: int, body: bytes) -> None:
         """A source has come, or with no body, is not needed any more; from any thread."""
@@ -135,6 +141,8 @@ class Stocks:
         except Stopped:
             raise
         except (Exception, SystemExit) as error:  # the user's generator may raise anything
+            if self._closed:
+                raise Stopped("the worker leaves") from error
             teller.failed(span.start, error)
             return None
         # before the worker begins: it may take its time, and others go by these rows meanwhile
@@ -170,6 +178,7 @@ class Stocks:
     def close(self) -> None:
         """Let go of all sources."""
         with self._lock:
+            self._closed = True
             self._look()
             for feed in list(self._open):
                 self._close(feed)

@@ -56,7 +56,8 @@ class LineStream(io.TextIOWrapper):
 
     def finish(self) -> None:
         """Send lines without an end too: the process is leaving."""
-        while self._parts:
-            _, parts = self._parts.popitem()
+        # of a list: daemon threads may print on
+        for ident in list(self._parts):
+            parts = self._parts.pop(ident, [])
             self.sink.log(self._stream, "".join(parts) + "\n")
         self.sink.flush()

@@ -59,10 +59,10 @@ class FileReader:
     def read(self, start: int, stop: int) -> bytes:
         """Bytes of the file. Raises FeedError when it has changed, OSError."""
         file = self._file
-        if self._descriptor < 0:
-            self._descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         parts: list[bytes] = []
         with self._lock:
+            if self._descriptor < 0:
+                self._descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             os.lseek(self._descriptor, start, os.SEEK_SET)
             while start < stop and (part := os.read(self._descriptor, stop - start)):
                 parts.append(part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import RLock
+
 from ..wire.pickles import loads
 
 TYPE_CHECKING = False
@@ -24,13 +26,17 @@ def _names_region(body: bytes) -> bool:
 
 
 class Tools:
-    """A read-only mapping of name to tool; a later broadcast of the same name replaces the tool."""
+    """A read-only mapping of name to tool; a later broadcast of the same name replaces the tool.
+
+    Several threads may read it: one unpickles, the others wait for what it makes.
+    """
 
     def __init__(self, arrived: Iterable[bytes] = ()) -> None:
         self._arrived = list(arrived)
         self._seen = 0
         self._packed: dict[str, bytes] = {}
         self._open: dict[str, Any] = {}
+        self._lock = RLock()
         #: waits until what it is given is true; while a worker starts, its memory may still be on its way
         self.wait: Callable[[Callable[[], bool]], object] | None = None
 
@@ -53,26 +59,35 @@ class Tools:
             return
 
     def _look(self) -> None:
-        while self._seen < len(self._arrived):
-            packed = loads(self._arrived[self._seen])
-            self._arrived[self._seen] = b""
-            self._seen += 1
-            for name, body in packed.items():
-                self._packed[name] = body
-                self._open.pop(name, None)
+        if self._seen == len(self._arrived):
+            return
+        with self._lock:
+            while self._seen < len(self._arrived):
+                packed = loads(self._arrived[self._seen])
+                self._arrived[self._seen] = b""
+                for name, body in packed.items():
+                    self._packed[name] = body
+                    self._open.pop(name, None)
+                self._seen += 1  # at last: another thread may look without the lock
 
     def __getitem__(self, name: str) -> Any:
         self._look()
-        if name not in self._open:
-            if name not in self._packed:
-                raise KeyError(f"no tool {name!r} was broadcast; there are {sorted(self._packed) or 'none'}")
-            try:
-                self._open[name] = self._opened(self._packed[name])
-            except Exception as error:  # a user's __setstate__ may raise anything
-                error.add_note(f"This happened while the tool {name!r} was opened.")
-                raise
-            self._packed[name] = b""
-        return self._open[name]
+        try:
+            return self._open[name]
+        except KeyError:
+            pass
+        with self._lock:
+            if name not in self._open:
+                if name not in self._packed:
+                    known = sorted(self._packed) or "none"
+                    raise KeyError(f"no tool {name!r} was broadcast; there are {known}")
+                try:
+                    self._open[name] = self._opened(self._packed[name])
+                except Exception as error:  # a user's __setstate__ may raise anything
+                    error.add_note(f"This happened while the tool {name!r} was opened.")
+                    raise
+                self._packed[name] = b""
+            return self._open[name]
 
     def _opened(self, body: bytes) -> Any:
         if self.wait is not None and _names_region(body):
@@ -88,7 +103,7 @@ class Tools:
         if isinstance(error, ValueError | TypeError | BufferError) and any(
             word in str(error).lower() for word in ("read-only", "readonly", "read only")
         ):
-            names = ", ".join(repr(name) for name in sorted(self._open))
+            names = ", ".join(map(repr, sorted(self._open)))
             if names:
                 error.add_note(
                     f"The tools {names} are shared by all workers and read-only: change a copy instead."
@@ -106,7 +121,7 @@ class Tools:
 
     def __iter__(self) -> Iterator[str]:
         self._look()
-        return iter(self._packed)
+        return iter(list(self._packed))
 
     def __len__(self) -> int:
         self._look()

@@ -37,7 +37,7 @@ class Pieces:
 
     def part(self, start: int) -> int:
         """The number of the piece that starts at this row, counted from 1 in the order of the rows."""
-        return 1 + sum(first < start for first in self._ends)
+        return 1 + sum(first < start for first in list(self._ends))  # the loop may add some meanwhile
 
     def done(self) -> list[tuple[int, int, int, Any]]:
         """(part, start, rows, outputs) of the pieces that are done, in the order of the rows."""

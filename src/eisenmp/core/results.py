@@ -41,7 +41,8 @@ class Run(list["Any"]):
 class Results:
     """Takes what finishes under its number and gives it out once.
 
-    `ordered` holds back what comes early.
+    `ordered` holds back what comes early. One thread puts in, another one takes out: whoever finds that all
+    are finished finds them ready, too.
     """
 
     __slots__ = (
@@ -80,6 +81,7 @@ class Results:
             self._advance()
         else:
             self._ready.append((number, outputs))
+        self.finished += 1
         return True
 
     def add_all(self, first: int, outputs: list[Any]) -> bool:
@@ -93,7 +95,6 @@ class Results:
             self._gaps.difference_update(range(first, end))
         else:
             return False
-        self.finished += len(outputs)
         if not self.kept:
             self._passed += len(outputs)
         elif self.ordered:
@@ -101,6 +102,7 @@ class Results:
             self._advance()
         else:
             self._ready.append((first, Run(outputs)))
+        self.finished += len(outputs)
         return True
 
     def fail(self, number: int) -> bool:
@@ -112,6 +114,7 @@ class Results:
         if self.ordered and self.kept:
             self._early[number] = _SKIPPED
             self._advance()
+        self.finished += 1
         return True
 
     def order(self) -> None:
@@ -169,8 +172,12 @@ class Results:
         self._passed -= len(lost)
         for known in [known for known in self._early if known >= number]:
             del self._early[known]
-        if any(known >= number for known, _ in self._ready):
-            self._ready = deque(entry for entry in self._ready if entry[0] < number)
+        for entry in list(self._ready):
+            if entry[0] >= number:
+                try:
+                    self._ready.remove(entry)
+                except ValueError:
+                    pass  # it was given out meanwhile
 
     def close_gaps(self) -> None:
         """What is missing will not come: give out what was held back for it, in order."""
@@ -192,7 +199,6 @@ class Results:
             self._gaps.remove(number)
         else:
             return False
-        self.finished += 1
         return True
 
     def _advance(self) -> None:

@@ -87,8 +87,11 @@ class ForkedWorker(LocalWorker):
                 # should it still be forked, it ends at once: its life line is closed
                 self.bury(-number, 0 if self.zygote is None else self.zygote.pid)
                 self.engine.lost(self, events)
-            else:
-                self.signal_group(number)
+                return
+            # in its place may be one that was spawned meanwhile
+            worker = self.engine.workers.get(self.wid)
+            if isinstance(worker, LocalWorker):
+                worker.signal_group(number)
 
     def bury(self, code: int | None, pid: int) -> None:
         """Nothing is left of the process but its exit code."""

@@ -122,7 +122,9 @@ def unblock(descriptor: int) -> None:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Signal the process group that the worker leads."""
+    """Signal the process group that the worker leads; nobody, where there is no process."""
+    if pid <= 0:
+        return  # to the system that is this very group
     for target in (-pid, pid):
         try:
             os.kill(target, number)

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import threading
+from time import monotonic
 
 from ..errors import EisenmpError, SettingsError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SUFFIX = ".sock"
 REQUEST_MAX = 1 << 16
 PATIENCE = 10.0  #: seconds for a client to say what it wants
+GOODBYE = 1.0  #: seconds for a client to take what it was sent, when the manager ends
 
 
 def run_folder() -> str:
@@ -57,11 +59,13 @@ class Control:
     _socket: socket.socket
     _thread: threading.Thread
     _closed = False
+    _inode: tuple[int, int]
 
     def __init__(self, manager: Mp) -> None:
         self._manager = manager
         self.path = os.path.join(open_folder(), f"{manager.settings.name or manager.uid}{SUFFIX}")
         self._threads: list[threading.Thread] = []
+        self._connections: set[socket.socket] = set()
         self._followers: list[Follower] = []
         self._lock = threading.Lock()
         if sys.platform == "win32":
@@ -75,6 +79,7 @@ class Control:
             self._socket.bind(self.path)
             os.chmod(self.path, 0o600)
             self._socket.listen(16)
+            self._inode = _inode(self.path)
         except OSError:
             self._socket.close()
             raise
@@ -84,7 +89,12 @@ class Control:
     def close(self) -> None:
         """Nobody is answered any more."""
         self._closed = True
-        os.unlink(self.path)
+        try:
+            # somebody may have cleaned up, or another manager may have come in our place
+            if _inode(self.path) == self._inode:
+                os.unlink(self.path)
+        except FileNotFoundError:
+            pass
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -93,9 +103,17 @@ class Control:
         self._socket.close()
         for follower in list(self._followers):
             follower.close()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join()
+        threads = [thread for thread in self._threads if thread is not threading.current_thread()]
+        until = monotonic() + GOODBYE
+        for thread in threads:
+            thread.join(max(0.0, until - monotonic()))
+        for connection in list(self._connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)  # it neither asks nor reads
+            except OSError:
+                continue  # it is gone
+        for thread in threads:
+            thread.join()
 
     def _accept(self) -> None:
         while not self._closed:
@@ -111,25 +129,32 @@ class Control:
             thread.start()
 
     def _answer(self, connection: socket.socket) -> None:
-        with connection:
-            connection.settimeout(PATIENCE)
-            try:
-                if not _is_own(connection):
-                    return
-                request = json.loads(_line(connection))
-                if request["command"] == "logs" and request.get("follow"):
-                    connection.settimeout(None)
-                    self._follow(connection, request.get("slot"))
-                    return
-                answer = self._do(request)
-            except (EisenmpError, TimeoutError) as error:
-                answer = {"error": str(error)}
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                answer = {"error": f"not understood: {type(error).__name__}: {error}"}
-            try:
-                connection.sendall(json.dumps(answer).encode() + b"\n")
-            except OSError:
-                return  # it does not wait for it
+        self._connections.add(connection)
+        try:
+            with connection:
+                self._serve(connection)
+        finally:
+            self._connections.discard(connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE)
+        try:
+            if not _is_own(connection):
+                return
+            request = json.loads(_line(connection))
+            if request["command"] == "logs" and request.get("follow"):
+                connection.settimeout(None)
+                self._follow(connection, request.get("slot"))
+                return
+            answer = self._do(request)
+        except (EisenmpError, TimeoutError) as error:
+            answer = {"error": str(error)}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            answer = {"error": f"not understood: {type(error).__name__}: {error}"}
+        try:
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+        except OSError:
+            return  # it does not wait for it
 
     def _follow(self, connection: socket.socket, slot: str | None) -> None:
         from .events import OutputLine
@@ -177,6 +202,11 @@ class Control:
 
 def _slot(given: Any) -> int | str:
     return int(given) if str(given).isdecimal() else str(given)
+
+
+def _inode(path: str) -> tuple[int, int]:
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino
 
 
 def _is_own(connection: socket.socket) -> bool:

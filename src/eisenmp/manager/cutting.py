@@ -84,7 +84,7 @@ class Cutter:
         thread = threading.Thread(target=self._run, args=(command, body), name="eisenmp-cutter", daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+            thread.start()
 
     def _run(self, command: Cut, body: bytes) -> None:
         dispatcher = self._dispatcher

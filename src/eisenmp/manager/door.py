@@ -234,10 +234,10 @@ class Door:
     def proc_list(self) -> list[SlotProcess]:
         """One entry per slot; PROCS_MAX of them right after start()."""
         known = self._processes
-        for number in range(len(self._crew.slots)):
-            if number not in known:
-                known[number] = SlotProcess(self, number)
-        return [known[number] for number in range(len(self._crew.slots))]
+        return [
+            known.get(number) or known.setdefault(number, SlotProcess(self, number))
+            for number in range(len(self._crew.slots))
+        ]
 
     @property
     def PROCS_MAX(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
 from ..core import messages as m
 from ..core.failing import CANCELLED
@@ -236,7 +237,9 @@ class Feed:
         finally:
             self._dispatcher.iterated.discard(feed)
             if not self.is_over and self._dispatcher.drain is None:
-                self.cancel()
+                # perhaps it is the collector of garbage that ends this, in any thread: no lock is taken
+                self._cancelled = True
+                self._dispatcher.post(partial(self._dispatcher.cancel_feed, self))
 
     def _open(self, number: int, outputs: Sequence[Output]) -> Any:
         values = [self._load(number, message.body) for message in outputs]
@@ -454,12 +457,13 @@ class Feed:
         ticket = self._ticket(number, start)
         if self.books is not None:
             self.books.gave_up(parcel, ticket.part, blame, final=goes_on)
+        if not goes_on and self._error is None:
+            # first: whoever finds the feed over finds the reason
+            self.stop_with(blame, ticket)
         if parcel.piece:
             self._piece_ended(parcel, FAILED)
         else:
             self._results.fail(number)
-        if not goes_on and self._error is None:
-            self.stop_with(blame, ticket)
 
     def sort_out(self, parcels: list[Parcel]) -> list[Parcel]:
         """Those that are wanted; the others were cancelled before they came."""
@@ -543,9 +547,9 @@ class Feed:
 
     def interrupted(self, error: BaseException, *, whole: bool) -> None:
         """The chunks that ran then have ended. `whole`: results in order end at the first gap."""
-        self.fail(error)
         if not whole:
             self._results.close_gaps()
+        self.fail(error)
 
     def abandoned(self, *, patient: bool) -> bool:
         """All workers have left: what is not done stays missing. Returns whether the feed is over now.

@@ -126,19 +126,19 @@ class Feeder:
                 self._dispatcher.abandon(self.feed)
 
     def _next(self) -> Any:
-        books = self.feed.books
+        feed, books = self.feed, self.feed.books
         if books is None:
             return self._cut()
         books.wait_for_room()
-        number = self.feed.next_number
         with Refusing():
-            before = books.rows_of(number) if self._auto else None
+            before = books.rows_of(feed.next_number) if self._auto else None
             if self._auto and before is None:
                 # nor are there tickets behind it: the loop may cut early, and asks nothing
                 books.close()
         rows = self._cut() if before is None else self._cutter.cut(before)
         with Refusing():
-            books.check(number, rows)
+            # the loop may have given the number that was next to rows that it sent off early
+            books.check(feed.next_number, rows)
         return rows
 
     def _restore(self) -> Settled | None:

@@ -14,25 +14,30 @@ if TYPE_CHECKING:
     from .events import OutputLine
 
 
+LINES_MAX = 10_000  #: that wait for a reader who is slower than the slots write
+
+
 class Follower:
     """`wrote` takes lines from the loop and never waits; `run` sends them, until one of both sides ends."""
 
     def __init__(self, connection: socket.socket, slot: int | None, lines: Sequence[str]) -> None:
         self._connection = connection
         self._slot = slot  #: None for all, whose lines have their names then
-        self._lines: deque[str] = deque(lines)
+        self._lines: deque[str] = deque(lines, LINES_MAX)
+        self._left_out = 0
         self._over = False
         self._wakes, self._waker = socket.socketpair()
         self._waker.setblocking(False)
 
     def wrote(self, event: OutputLine) -> None:
         """A slot has written something."""
+        lines = event.text.splitlines()
         if self._slot is None:
-            self._lines.extend(f"{event.name} | {line}" for line in event.text.splitlines())
-        elif event.slot == self._slot:
-            self._lines.extend(event.text.splitlines())
-        else:
+            lines = [f"{event.name} | {line}" for line in lines]
+        elif event.slot != self._slot:
             return
+        self._left_out += max(0, len(self._lines) + len(lines) - LINES_MAX)
+        self._lines.extend(lines)
         self._wake()
 
     def close(self) -> None:
@@ -65,6 +70,11 @@ class Follower:
 
     def _taken(self) -> list[str]:
         lines = []
+        if self._left_out:
+            lines.append(
+                f"... {self._left_out:,} lines are left out here: they came faster than they were read"
+            )
+            self._left_out = 0
         while self._lines:
             lines.append(self._lines.popleft())
         return lines

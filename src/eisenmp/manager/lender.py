@@ -281,7 +281,7 @@ class Lender:
         """The share of one worker in what is for results."""
         total = self._bytes_max() - self._bytes_max() // 2
         self._left = [region for region in self._left if region.holds]
-        read = sum(hold.size for region in self._left for hold in list(region.holds.values()))
+        read = sum(hold.size for region in self._left for hold in region.held())
         free = total - read - sum(region.size for region in self._results.values())
         return min(free, total // max(1, len(self._dispatcher.crew.slots)))
 

@@ -380,6 +380,7 @@ class Mp(Door, ServerHost):
     def abandon(self) -> None:
         """In a copy of the program made by os.fork() the manager is stopped: it closes and kills nothing."""
         self._ended = True
+        self.dispatcher.lock = threading.RLock()  # a thread that is not here may have held it
         if self._bookkeeper is not None:
             self._bookkeeper.abandon()
         self.engine.abandon()
@@ -557,8 +558,9 @@ class Mp(Door, ServerHost):
             next(self._feed_numbers), entry, dispatcher, listed=listed, skip=self.settings.on_error == "skip"
         )
         feed.title = title
-        if self._bookkeeper is not None:
-            feed.books = self._bookkeeper.books(feed, rows, size)
+        keeper = self._bookkeeper  # another thread may be stopping the manager
+        if keeper is not None:
+            feed.books = keeper.books(feed, rows, size)
         return self._begin(feed, self._parts.feeder(feed, rows, dispatcher, size, total))
 
     def _begin(self, feed: Feed, feeder: Feeder) -> Feed:
@@ -567,6 +569,7 @@ class Mp(Door, ServerHost):
             self._check_interrupted()
             if dispatcher.error is not None:
                 raise dispatcher.error
+            self.check_open()  # another thread may have stopped it
             if self._crew.slots and self._crew.over:
                 raise EisenmpError("all workers have left: nobody would take the rows")
             dispatcher.feeds[feed.number] = feed
@@ -574,11 +577,13 @@ class Mp(Door, ServerHost):
                 # workers stay up between the feeds: the queue does not end with this one
                 self._ledger.feed_opened(entry.number, KEEPER)
             self._ledger.feed_opened(entry.number, feed.number)
-        self._feeders = [known for known in self._feeders if known.thread.is_alive()]
-        self._feeders.append(feeder)
-        if self._progress is not None:
-            self._progress.watch(feed, feeder.total)
-        feeder.thread.start()
+            # with the start, since a thread that was not started looks like one that has ended
+            self._feeders = [known for known in self._feeders if known.thread.is_alive()]
+            self._feeders.append(feeder)
+            feeder.thread.start()
+        progress = self._progress
+        if progress is not None:
+            progress.watch(feed, feeder.total)
         return feed
 
     def _check_interrupted(self) -> None:
@@ -626,7 +631,9 @@ class Mp(Door, ServerHost):
         if self._toolset is None:
             from .toolset import Toolset
 
-            self._toolset = Toolset()
+            with self.dispatcher.lock:
+                if self._toolset is None:
+                    self._toolset = Toolset()
         return self._toolset
 
     def queue(self, name: str, *, category: str | None = None, maxsize: int = 1) -> Queue:
@@ -634,9 +641,9 @@ class Mp(Door, ServerHost):
 
         `maxsize` bounds what waits in the manager. Raises QueueExists.
         """
-        entry = self._names.create(name, category, maxsize)
         dispatcher = self.dispatcher
         with dispatcher.lock:
+            entry = self._names.create(name, category, maxsize)
             self._ledger.queue_made(entry.number, entry.maxsize)
             if self._started and not self._ended:
                 from ..core import messages as m
@@ -648,10 +655,7 @@ class Mp(Door, ServerHost):
         return queue
 
     def _queue_of(self, entry: QueueName) -> Queue:
-        queue = self._queues.get(entry.number)
-        if queue is None:
-            queue = self._queues[entry.number] = Queue(self, entry)
-        return queue
+        return self._queues.get(entry.number) or self._queues.setdefault(entry.number, Queue(self, entry))
 
     def _find_queue(self, name: str) -> Queue:
         return self._queue_of(self._names.find(name))

@@ -150,7 +150,7 @@ class Signals:
             self._pass_on(number, frame)
             return
         if number == SIGHUP:
-            reloading = [manager for manager in self.managers if manager.reload_soon()]
+            reloading = [manager for manager in list(self.managers) if manager.reload_soon()]
             if reloading:
                 return
         pushed, self._pushing = self._pushing, False
@@ -182,7 +182,7 @@ class Signals:
                 manager.hurry()
 
     def _iterating(self) -> bool:
-        return any(manager.iterated for manager in self.managers)
+        return any(manager.iterated for manager in list(self.managers))
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         """The last manager was stopped by another thread, which could not take the handlers away."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from threading import Lock
 
 from ..child.import_failure import load_error
 from ..child.loader import Source, place
@@ -266,6 +267,7 @@ def _is_text(path: str) -> bool:
     return not path.endswith((*BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES))
 
 
+_compiling = Lock()
 _sound: set[int] = set()  #: hashes of texts that were compiled, of which the next manager need not know more
 
 
@@ -277,7 +279,8 @@ def _compile(content: bytes, path: str) -> None:
     if known in _sound:
         return
     try:
-        with warnings.catch_warnings():
+        # its filters belong to the whole process: two threads one after another
+        with _compiling, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the worker gives them, once
             compile(content, path, "exec", dont_inherit=True)
     except SyntaxError as error:

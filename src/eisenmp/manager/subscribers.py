@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,21 +14,26 @@ class Subscribers:
     """Calls by event type. No event object is made for a type that nobody subscribed to."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, list[Callable[[Any], None]]] = {}
+        self._calls: dict[str, list[Callable[[Any], None]]] = {}  # the lists are replaced, never changed
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._calls)
 
     def add(self, event_type: type[Any], call: Callable[[Any], None]) -> None:
-        self._calls.setdefault(event_type.__name__, []).append(call)
+        name = event_type.__name__
+        with self._lock:
+            self._calls[name] = [*self._calls.get(name, ()), call]
 
     def remove(self, event_type: type[Any], call: Callable[[Any], None]) -> None:
         """It is not called any more."""
-        left = [each for each in self._calls.get(event_type.__name__, ()) if each != call]
-        if left:
-            self._calls[event_type.__name__] = left
-        else:
-            self._calls.pop(event_type.__name__, None)
+        name = event_type.__name__
+        with self._lock:
+            left = [each for each in self._calls.get(name, ()) if each != call]
+            if left:
+                self._calls[name] = left
+            else:
+                self._calls.pop(name, None)
 
     def emit(self, name: str, values: tuple[Any, ...]) -> None:
         """Make the event of that name and hand it to those who want it, or any event."""

@@ -1,4 +1,6 @@
-"""Leaving the queue of a listening socket to the process that follows, in an event loop."""
+"""What servers with an event loop share: noticing that they are to stop, and leaving the queue of a
+listening socket to the process that follows.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from socket import socket
 
+    from ..child.serving import Stop
+
 ROUNDS = 0.05  #: seconds; some rounds of the loop, after which what was accepted is a connection
+
+
+def noticing(stop: Stop) -> asyncio.Event:
+    """An event of the loop that runs here, set whenever `stop` changes."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        try:
+            loop.call_soon_threadsafe(changed.set)
+        except RuntimeError:
+            return  # it has ended meanwhile
+
+    stop.on_change(wake)
+    return changed
 
 
 async def stop_accepting(sockets: Sequence[socket]) -> None:

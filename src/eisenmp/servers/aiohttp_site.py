@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from .accepting import stop_accepting
+from .accepting import noticing, stop_accepting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,13 +27,7 @@ def serve(app: Any, toolbox: ToolBox, sockets: list[socket], stop: Stop) -> None
 
 
 async def _serve(app: web.Application, sockets: list[socket], stop: Stop) -> None:
-    loop = asyncio.get_running_loop()
-    changed = asyncio.Event()
-
-    def wake() -> None:
-        loop.call_soon_threadsafe(changed.set)
-
-    stop.on_change(wake)
+    changed = noticing(stop)
 
     async def close(request: web.Request, response: web.StreamResponse) -> None:
         stop.answered()

@@ -6,7 +6,7 @@ import asyncio
 
 import uvicorn
 
-from .accepting import stop_accepting
+from .accepting import noticing, stop_accepting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +33,7 @@ def serve(app: Any, toolbox: ToolBox, sockets: list[socket], stop: Stop) -> None
 
 
 async def _serve(server: Any, sockets: list[socket], stop: Stop) -> None:
-    loop = asyncio.get_running_loop()
-    changed = asyncio.Event()
-
-    def wake() -> None:
-        loop.call_soon_threadsafe(changed.set)
-
-    stop.on_change(wake)
+    changed = noticing(stop)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     try:
@@ -47,7 +41,7 @@ async def _serve(server: Any, sockets: list[socket], stop: Stop) -> None:
     except SystemExit as error:
         raise RuntimeError("the lifespan of the application did not start") from error
     stop.ready()
-    ticks = loop.create_task(server.main_loop())
+    ticks = asyncio.create_task(server.main_loop())
     await changed.wait()
     await stop_accepting(sockets)
     for listener in server.servers:

@@ -76,7 +76,10 @@ class Loop:
         self._connections.close()
 
     def _wake(self) -> None:
-        self._listeners[0].trigger.pull_trigger()
+        try:
+            self._listeners[0].trigger.pull_trigger()
+        except OSError:
+            return  # it was closed meanwhile
 
     def _pull(self) -> None:
         """A request is answered, or part of its answer waits to be sent."""
@@ -100,7 +103,7 @@ class Loop:
         """Accept nothing more; whether there still is something to wait for."""
         for listener in self._listeners:
             listener.accepting = False
-        channels = [each for each in self._connections.values() if isinstance(each, HTTPChannel)]
+        channels = [each for each in list(self._connections.values()) if isinstance(each, HTTPChannel)]
         if self._stop.is_set():
             self._until = monotonic() + self._stop.grace if self._until is None else self._until
             for each in channels:

@@ -34,6 +34,9 @@ class StillPump(Pump):
     def interrupt(self) -> None:
         pass
 
+    def fail(self, error: BaseException) -> None:
+        pass  # whoever steps the simulation gets it
+
     def close(self, join: bool = True) -> None:
         pass
 

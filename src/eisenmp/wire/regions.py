@@ -154,10 +154,15 @@ class Region:
             self._give_back(start, self.committed)
             self.committed = start
 
+    def held(self) -> list[Hold]:
+        """The blocks that somebody here reads now; others may open and drop some meanwhile."""
+        # of the list of references, since the iterator of values() runs no longer than nobody drops one
+        return [hold for hold in (known() for known in self.holds.valuerefs()) if hold is not None]
+
     def leave(self) -> None:
         """Who has written here is gone: give back the memory of all blocks that are not held here."""
         start = 0
-        for hold in sorted(self.holds.values(), key=lambda hold: hold.offset):
+        for hold in sorted(self.held(), key=lambda hold: hold.offset):
             self._give_back(start, hold.offset)
             start = hold.offset + hold.size
         self._give_back(start, self.size)
