@@ -149,13 +149,14 @@ class Channel:
     def rows(self, item: Item, *, lazily: bool = False) -> Any:
         """The rows of a chunk; None when it has none, as it lies behind the end of its source.
 
-        Another thread's chunk is done then, and not before: its feed goes on as long as its rows are read.
+        `lazily`: perhaps while they are read; only in the thread that calls the worker. The chunk of another
+        thread is done now, and was not before: its feed goes on as long as its rows are read.
         """
         try:
             rows = loads(item.body)
             return self.stocks.rows(item, rows, lazily) if rows.__class__ is Span else rows
         finally:
-            if not self.is_main:
+            if not (lazily or self.is_main):
                 self._done(item)
 
     def _done(self, item: Item) -> None:
@@ -370,7 +371,7 @@ class Channel:
     @property
     def is_full(self) -> bool:
         """Whether the worker has had as many chunks as it may, with those of the running cycle."""
-        return self.chunks_max > 0 and self.chunks + _chunks(self._cycle) >= self.chunks_max
+        return self.chunks + _chunks(self._cycle) >= self.chunks_max > 0
 
     def ticket(self, item: Item) -> Ticket:
         return Ticket(self.names[item.queue].name, item.number, item.feed)
@@ -431,7 +432,7 @@ class Channel:
         if not cycle:
             self._drop_held()  # of a cycle that was given back: it must not end the next one
             return
-        if self.stocks:
+        if self.stocks.open:
             self.stocks.settle()
         now = self.clock()
         took = min(MICROSECONDS_MAX, int((now - self._cycle_start) * 1e6))

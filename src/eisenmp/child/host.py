@@ -134,8 +134,8 @@ class Host:
     def _loop(self, toolbox: ToolBox, cycle: Callable[[ToolBox], Any]) -> bool:
         """Call the worker; whether it has said itself that it is finished."""
         channel = self.channel
-        end_cycle = channel.end_cycle
-        while not (channel.stopping or channel.is_full):
+        end_cycle, limited = channel.end_cycle, channel.chunks_max > 0
+        while not (channel.stopping or (limited and channel.is_full)):
             if channel.paused:
                 channel.flush()
                 channel.pump.wait_until(lambda: not channel.paused or channel.stopping)
@@ -154,7 +154,7 @@ class Host:
                     # it would raise again at once, for ever
                     break
                 continue
-            end_cycle(not busy or channel.is_full)
+            end_cycle(not busy or (limited and channel.is_full))
             if not busy:
                 return True
         return False

@@ -121,7 +121,7 @@ class Stocks:
         self._channel = channel
         self._news: deque[tuple[int, bytes]] = deque()
         self._told: dict[int, bytes] = {}  # sources that nothing was read of yet; empty when they are over
-        self._open: dict[int, tuple[Reader, Teller]] = {}
+        self.open: dict[int, tuple[Reader, Teller]] = {}  #: by feed
         self._lock = threading.Lock()
         self._closed = False
 
@@ -153,16 +153,16 @@ class Stocks:
         """None when the feed is over: nobody waits for what comes of its chunks."""
         with self._lock:
             self._look()
-            known = self._open.get(feed)
+            known = self.open.get(feed)
             if known is None and self._told[feed]:
                 teller = ManagerTeller(self._channel, feed)
                 stock: Stock = loads(self._told[feed])
-                known = self._open[feed] = (stock.open(teller), teller)
+                known = self.open[feed] = (stock.open(teller), teller)
             return known
 
     def settle(self) -> None:
         """The cycle ends: what it has left unread is passed over, and what was found is told."""
-        for reader, teller in list(self._open.values()):
+        for reader, teller in list(self.open.values()):
             reader.settle()
             teller.flush()
         if self._news:
@@ -171,7 +171,7 @@ class Stocks:
 
     def let_go(self) -> None:
         """The cycle has failed: what it has left unread is of no interest."""
-        for reader, teller in list(self._open.values()):
+        for reader, teller in list(self.open.values()):
             reader.let_go()
             teller.flush()
 
@@ -180,24 +180,21 @@ class Stocks:
         with self._lock:
             self._closed = True
             self._look()
-            for feed in list(self._open):
+            for feed in list(self.open):
                 self._close(feed)
 
     def _look(self) -> None:
         while self._news:
             feed, body = self._news.popleft()
             self._told[feed] = body
-            if feed in self._open:
+            if feed in self.open:
                 self._close(feed)
 
     def _close(self, feed: int) -> None:
-        reader, _ = self._open.pop(feed)
+        reader, _ = self.open.pop(feed)
         try:
             reader.close()
         except BaseException as error:  # the user's `finally` or `except GeneratorExit` may raise anything
             import warnings
 
             warnings.warn(f"closing a generator raised {error!r}", stacklevel=1)
-
-    def __bool__(self) -> bool:
-        return bool(self._open)

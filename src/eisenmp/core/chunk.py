@@ -106,6 +106,9 @@ def rows_total(rows: object) -> int | None:
         return None
 
 
+NONE: list[Any] = []  #: nobody puts anything in
+
+
 class Cutter:
     """Cuts rows into chunks of a size that may change from chunk to chunk.
 
@@ -130,7 +133,7 @@ class Cutter:
         self.partial = partial
         # extend() keeps what came before the source raised, list(islice()) would lose it
         partial.extend(islice(self._iterator, size))
-        self.partial = []
+        self.partial = NONE
         return partial or None
 
     def skip(self, size: int) -> int:

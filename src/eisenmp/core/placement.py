@@ -174,12 +174,14 @@ class Placement:
         count = min(count, TOGETHER_MAX) if feed and _is_plain(parcel) else 1
         while len(parcels) < count:
             parcel = waiting[0]
+            body = parcel.body
             number += 1
             if (
                 parcel.number != number
                 or parcel.feed != feed
                 or parcel.flags != flags
-                or not _is_plain(parcel)
+                or body.__class__ is not bytes  # `_is_plain`, without a call for each chunk
+                or len(body) > TOGETHER_BYTES
             ):
                 break
             parcels.append(waiting.popleft())

@@ -315,9 +315,8 @@ class Dispatcher:
     def take_in(self, feed: Feed) -> None:
         """Offer to the ledger what the feeder has cut."""
         with self.lock:
-            parcels = []
-            while feed.inflow:
-                parcels.append(feed.inflow.popleft())
+            taken = feed.inflow.popleft
+            parcels = [taken() for _ in range(len(feed.inflow))]
             if parcels and not feed.stopped:
                 if feed.unwanted or feed.limit is not None:
                     parcels = feed.sort_out(parcels)

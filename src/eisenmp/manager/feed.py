@@ -74,7 +74,7 @@ class Feed:
         self.title = ""  #: 1.0's header_msg: stands in the headers instead of the queue's name
         self._skip = skip
         self._dispatcher = dispatcher
-        self._ledger_queue: LedgerQueue = dispatcher.ledger.queues[queue.number]
+        self.ledger_queue: LedgerQueue = dispatcher.ledger.queues[queue.number]
         self._results = Results()
         self._iterating = False
         self._cut = 0
@@ -217,8 +217,11 @@ class Feed:
                 if outputs.__class__ is Run:
                     for following, body in enumerate(outputs, number):
                         results.gave()
-                        ticket = new(Ticket, (queue, following, feed, 0))
-                        yield new(Result, (ticket, self._load(following, body)))
+                        try:
+                            value = loads(body)
+                        except Exception as error:  # unpickling a user's object may raise anything
+                            raise self._unloadable(following, error) from error
+                        yield new(Result, (new(Ticket, (queue, following, feed, 0)), value))
                     pump.poke()  # there is room again for the feeder
                     continue
                 pump.poke()
@@ -251,15 +254,17 @@ class Feed:
     def _load(self, number: int, body: bytes) -> Any:
         try:
             return loads(body)
-        except Exception as error:  # unpickling a user's object may raise anything
-            from ..errors import WorkerFailed
+        except Exception as error:  # as above
+            raise self._unloadable(number, error) from error
 
-            ticket = Ticket(self.queue.name, number, self.number)
-            raise WorkerFailed(
-                f"the result of ticket {number} of queue {self.queue.name!r} cannot be unpickled here: "
-                f"{type(error).__name__}: {error}",
-                ticket=ticket,
-            ) from error
+    def _unloadable(self, number: int, error: Exception) -> BaseException:
+        from ..errors import WorkerFailed
+
+        return WorkerFailed(
+            f"the result of ticket {number} of queue {self.queue.name!r} cannot be unpickled here: "
+            f"{type(error).__name__}: {error}",
+            ticket=Ticket(self.queue.name, number, self.number),
+        )
 
     def raise_error(self) -> None:
         """Raise what ended this feed, if anything did."""
@@ -278,7 +283,7 @@ class Feed:
 
     def room(self) -> int:
         """How many chunks may be cut now: as far ahead as the workers' credit, and no further."""
-        queue = self._ledger_queue
+        queue = self.ledger_queue
         if self.loan is not None and self.crowded:
             return 0
         at_once = max(0, queue.at_once - len(self.inflow))
@@ -293,13 +298,8 @@ class Feed:
     @property
     def crowded(self) -> bool:
         """Whether so many bytes are ahead that no more is pulled before a worker waits for it."""
-        queue = self._ledger_queue
+        queue = self.ledger_queue
         return self.loan is not None and self.loan.crowded and not (queue.demand and not queue.waiting)
-
-    @property
-    def hungry(self) -> bool:
-        """Whether what is cut has to be taken in at once."""
-        return self._ledger_queue.hungry
 
     def room_again(self) -> bool:
         """Room for more than one chunk where many fit, so that the feeder is not woken for each."""
@@ -307,7 +307,7 @@ class Feed:
             return True
         if self.loan is not None and self.crowded:
             return False
-        queue, window = self._ledger_queue, self._window()
+        queue, window = self.ledger_queue, self._window()
         if queue.waiting and len(queue.waiting) >= max(1, queue.maxsize):
             return False
         kept = self._results.kept
@@ -323,7 +323,7 @@ class Feed:
         return self._cut - self._results.taken
 
     def _window(self) -> int:
-        return self._ledger_queue.credit + 2 * len(self._dispatcher.crew.slots) + 1
+        return self.ledger_queue.credit + 2 * len(self._dispatcher.crew.slots) + 1
 
     @property
     def may_restore(self) -> bool:
@@ -350,7 +350,9 @@ class Feed:
     @property
     def stopped(self) -> bool:
         """Whether the feeder should pull no more."""
-        return self._error is not None or self._cancelled or self._cut_short or self._dispatcher.stopping
+        # for each chunk: not by a property of the dispatcher
+        ended = self._error is not None or self._cancelled or self._cut_short
+        return ended or self._dispatcher.supervisor.stopping
 
     @property
     def source_is_over(self) -> bool:
@@ -364,7 +366,7 @@ class Feed:
     @property
     def starving(self) -> bool:
         """Whether a worker waits for a chunk of this queue."""
-        return bool(self._ledger_queue.demand) and not self._ledger_queue.waiting
+        return bool(self.ledger_queue.demand) and not self.ledger_queue.waiting
 
     # for the dispatcher, under its lock
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from time import perf_counter
 
 from ..core import messages as m
@@ -168,7 +169,9 @@ class Feeder:
         chunk never waits for the next row of the source.
         """
         feed, inflow = self.feed, self.feed.inflow
-        queue, serial, books = feed.queue.number, feed.number, feed.books
+        queue, serial, books, waiting = feed.queue.number, feed.number, feed.books, feed.ledger_queue
+        singly = books is not None or feed.pace is not None
+        pull = self._next if singly else partial(self._cutter.cut, self._size)
         # where time counts, a worker reports each chunk before it starts the next
         flags = m.CAREFUL if self._dispatcher.enforcer.watches else 0
         for _ in range(room):
@@ -177,7 +180,7 @@ class Feeder:
                     pass
                 if not feed.may_restore:
                     return not feed.stopped
-            rows = self._next()
+            rows = pull()
             if rows is None or feed.stopped:
                 if books is not None and not feed.stopped:
                     books.ended(feed.next_number, feed.rows_cut)
@@ -196,7 +199,7 @@ class Feeder:
             if books is not None:
                 books.sent(parcel.number, len(rows), body)
             inflow.append(parcel)
-            if len(inflow) >= BATCH_MAX or feed.hungry:
+            if len(inflow) >= BATCH_MAX or waiting.hungry:
                 self._dispatcher.take_in(feed)
             if feed.loan is not None and feed.crowded:
                 return True
@@ -293,7 +296,7 @@ class Feeder:
 def _packed(rows: Any) -> bytes:
     """The rows as they are sent; Unpicklable says which of them is the reason."""
     try:
-        return dumps(_sendable(rows), "rows")
+        return dumps(rows if rows.__class__ is list else _sendable(rows), "rows")
     except Exception:
         raise
     except BaseException as error:  # a row that calls sys.exit() is no reason for the thread to end
