@@ -30,7 +30,7 @@ PARTS = 4
 #: where the examples begin with which the defect shows soon; it is looked for no less when that has moved
 SEEDS = {
     "LostStop": 2, "EarlyStop": 4, "OutputSurvives": 4, "PastTheGet": 5, "DroppedFeedRuns": 0, "HastyEnd": 6,
-    "CuttingCharged": 3, "NoReminder": 2,
+    "CuttingCharged": 3, "NoReminder": 2, "ServesThePaused": 4,
 }  # fmt: skip
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 SETTINGS = settings.get_profile(f"ledger-{PROFILE}")
@@ -65,8 +65,13 @@ def test_where_chunks_are_tiny_a_few_workers_do_them_and_nothing_waits_for_ever(
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_ledger_with_a_defect_is_found(mutant: type[Mutant]) -> None:
     base = CrowdMachine if mutant.crowd else LedgerMachine
-    machine = type(base.__name__, (base,), {"make_ledger": staticmethod(mutant)})
-    seed(SEEDS.get(mutant.__name__, 1))(machine)
-    with pytest.raises(Violation) as found:
-        run_state_machine_as_test(machine, settings=UNTIL_FOUND)
-    assert found.value.rule in mutant.breaks
+    # another version of hypothesis makes other examples of a seed: then the search goes on with others
+    for number in SEEDS.get(mutant.__name__, 1), 11, 12:
+        machine = type(base.__name__, (base,), {"make_ledger": staticmethod(mutant)})
+        seed(number)(machine)
+        try:
+            run_state_machine_as_test(machine, settings=UNTIL_FOUND)
+        except Violation as violation:
+            assert violation.rule in mutant.breaks
+            return
+    pytest.fail("not found")

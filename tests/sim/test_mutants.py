@@ -18,7 +18,10 @@ SEEDS_MAX = 3000
 #: what the programs of the simulation come upon too seldom; tests/properties finds these by itself
 SELDOM = {"PutsForgotten", "HastyEnd", "LateResultCounts", "BeyondItsRoom"}
 #: seeds that are tried first, where the search for one takes seconds; when it has moved, the search goes on
-FIRST = {"fails_in_silence": 1036, "cancels_by_word_only": 246, "WrongOrder": 247, "SlotForgotten": 524}
+FIRST = {
+    "fails_in_silence": 1036, "cancels_by_word_only": 246, "WrongOrder": 247, "SlotForgotten": 524,
+    "NobodyElseIsWoken": 1730, "ServesThePaused": 784, "ThereAndBack": 74,
+}  # fmt: skip
 
 
 def rule_broken(name: str, ledger: Callable[..., Ledger] = Ledger) -> str:
