@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 HEAD = Struct("=QII")
 NARROW_MAX = (1 << 32) - 1
+INT = ord("J")  #: what the pickle of an int of 32 bits begins with, and no other one: pickle's opcode BININT
+pack_int = Struct("<sis").pack  #: b"J", the number, b"." make this pickle
+unpacked_int = Struct("<xi").unpack_from  #: the number in it, in half the time of loads
 
 
 def packed(raws: list[bytes], bodies: list[bytes]) -> bytes:

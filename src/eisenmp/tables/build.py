@@ -11,7 +11,6 @@ import os
 from itertools import chain, islice, repeat
 from mmap import mmap
 from pickle import dumps
-from struct import Struct
 from struct import error as StructError
 from time import time
 from zlib import crc32
@@ -21,7 +20,7 @@ from ..wire.pickles import Unpicklable
 from ..wire.pickles import dumps as dumps_or_blame
 from . import index
 from . import label as labels
-from .blocks import packed
+from .blocks import pack_int, packed
 from .keys import stored_keys
 from .label import MAPPING, SET, Label
 
@@ -43,8 +42,6 @@ BUFFER = 1 << 20
 #: pickles of these are as good in protocol 3, which makes them faster, and 9 bytes smaller
 PLAIN = frozenset((int, str, float, bool, bytes, type(None)))
 PLAIN_PROTOCOL = 3
-#: the pickle of an int of 32 bits: pickle's opcode BININT, the number, and STOP
-pack_int = Struct("<sis").pack
 
 
 def build(place: Place, source: Iterable[Any], checksum: str, name: str) -> Label:

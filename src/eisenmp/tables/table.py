@@ -9,6 +9,7 @@ from weakref import finalize
 from zlib import crc32
 
 from ..errors import TableError
+from .blocks import INT, unpacked_int
 from .keys import END, key_of, raw_key
 from .label import SET
 from .mapped import mapped
@@ -141,11 +142,13 @@ class TableMapping(SharedTable, Mapping[Key, "Any"]):
                 pass
             else:
                 # as MappedTable.find: the call would be a twelfth of the time
-                index, mask = self._index, self._mask
+                index, mask, data = self._index, self._mask, self._data
                 at = crc32(raw) & mask
                 while start := index[at]:
                     end = start + len(raw)
-                    if self._data[start:end] == raw:
+                    if data[start:end] == raw:
+                        if data[end] == INT:
+                            return unpacked_int(data, end)[0]
                         return loads(self._view[end:])  # a pickle knows its end
                     at = at + 1 & mask
                 raise KeyError(key)
