@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 
 from ..core import messages as m
 from ..core.failing import CANCELLED
@@ -163,10 +162,14 @@ class Feed:
         """Stop pulling the source, drop what waits; chunks that run are ended after a while."""
         dispatcher = self._dispatcher
         with dispatcher.lock:
-            if not self.is_over:
-                self._cancelled = True
-                dispatcher.cancel_feed(self)
+            self._drop()
         dispatcher.pump.interrupt()
+
+    def _drop(self) -> None:
+        """It is cancelled from now on. Under the lock."""
+        if not self.is_over:
+            self._cancelled = True
+            self._dispatcher.cancel_feed(self)
 
     @property
     def done(self) -> int:
@@ -241,8 +244,7 @@ class Feed:
             self._dispatcher.iterated.discard(feed)
             if not self.is_over and self._dispatcher.drain is None:
                 # perhaps it is the collector of garbage that ends this, in any thread: no lock is taken
-                self._cancelled = True
-                self._dispatcher.post(partial(self._dispatcher.cancel_feed, self))
+                self._dispatcher.post(self._drop)
 
     def _open(self, number: int, outputs: Sequence[Output]) -> Any:
         values = [self._load(number, message.body) for message in outputs]
