@@ -12,13 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import eisenmp
 from eisenmp.child import channel as channels
-from eisenmp.child import tools
+from eisenmp.child import loader, tools
 from eisenmp.child.serving import Server, Stop
 from eisenmp.core import messages as m
 from eisenmp.core.messages import Message
@@ -209,6 +210,23 @@ def test_nobody_is_signalled_where_there_is_no_process(monkeypatch: pytest.Monke
 
 
 # in the worker
+
+
+class Imports(dict[str, Any]):
+    """Like sys.modules; whoever makes a list of its items lets another thread import something."""
+
+    def items(self) -> Any:
+        for pair in super().items():
+            self[f"import_{len(self)}"] = None
+            yield pair
+
+
+def test_a_worker_file_is_imported_while_another_thread_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "sys", SimpleNamespace(modules=Imports(sys.modules)))
+    monkeypatch.setattr(loader, "_homes", set())
+    assert loader._set_aside(os.fspath(tmp_path)) == {}
 
 
 def test_a_tool_that_two_threads_ask_for_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:

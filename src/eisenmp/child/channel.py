@@ -482,7 +482,7 @@ class Channel:
 
     def give_back_waiting(self) -> None:
         """Return what was sent ahead; the running cycle goes on."""
-        for queue, inbox in list(self._inboxes.items()):
+        for queue, inbox in self._inboxes.copy().items():
             self._recalled(queue, inbox, len(inbox.items))
 
     def check_cancelled(self) -> bool:

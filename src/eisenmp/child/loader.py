@@ -234,7 +234,7 @@ def _import_file(path: str, name: str, base: str) -> ModuleType:
     finally:
         sys.modules.update(aside)
         for stranger in aside:
-            del _finder.specs[stranger]
+            _finder.specs.pop(stranger, None)
     if packaged:
         _share_stem(module, path)
     return module
@@ -309,15 +309,16 @@ def _set_aside(base: str) -> dict[str, ModuleType]:
 
     So each worker file imports the `helper` beside it, not the one that came first.
     """
+    # a copy, since others may import: list(items()) makes pairs, which may bring the collector of garbage
     strangers = {
         name: module
-        for name, module in list(sys.modules.items())
+        for name, module in sys.modules.copy().items()
         if os.path.dirname(getattr(module, "__file__", None) or "") in _homes - {base}
         and os.path.isfile(os.path.join(base, name + ".py"))
     }
     _homes.add(base)
     for name in strangers:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         _finder.specs[name] = _file_spec(name, os.path.join(base, name + ".py"))
     return strangers
 
