@@ -125,8 +125,10 @@ class InlineWorker(StreamWorker):
             if host is None:
                 self._socket.close()
             else:
-                host.channel.stocks.close()
-                host.channel.close()
+                try:
+                    host.channel.stocks.close()
+                finally:
+                    host.channel.close()
 
     def _end(self, code: int) -> None:
         with self.engine.lock:

@@ -152,6 +152,15 @@ def test_the_collector_of_garbage_ends_an_iterator_in_the_middle_of_the_loop() -
         assert feed.wait(), "it is cancelled"
 
 
+def test_whoever_leaves_the_results_has_cancelled_the_feed() -> None:
+    with eisenmp.Mp(count, engine="inline", procs_max=1) as emp:
+        feed = emp.feed(iter(int, 1))
+        for _ in feed:
+            break
+        assert feed.wait(0)
+        assert feed.is_over
+
+
 # in the manager
 
 

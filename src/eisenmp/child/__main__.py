@@ -116,10 +116,12 @@ def leave(host: Host, *streams: LineStream) -> None:
 
     vars(sys.modules["threading"])["_shutdown"]()
     atexit._run_exitfuncs()
-    host.channel.stocks.close()
-    for stream in streams:
-        stream.finish()
-    host.channel.last_words()
+    try:
+        host.channel.stocks.close()
+    finally:
+        for stream in streams:
+            stream.finish()
+        host.channel.last_words()
 
 
 def part(host: Host, stdout: LineStream, stderr: LineStream) -> None:

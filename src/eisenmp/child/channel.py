@@ -65,7 +65,7 @@ class Channel:
     """All that a worker says and hears. Threads of the worker may use it at the same time.
 
     The thread that calls the worker ('main') owns the cycle: what it takes is leased until the cycle ends.
-    What another thread takes is done when it is taken.
+    What another thread takes is done when it is taken, a chunk when its rows are.
     """
 
     clock: Callable[[], float] = staticmethod(monotonic)
@@ -86,6 +86,7 @@ class Channel:
         self.posting = b""  #: the slot that a spare is to take
         self.sockets: list[int] = []  #: descriptors that came for it
         self.cancelled: set[int] = set()
+        self.taken_elsewhere = False  #: a thread that does not call the worker has taken chunks
         self.chunks_max = 0  #: how many chunks the worker may have; 0 for no limit
         self.chunks = 0  #: that were taken in cycles that have ended; counted where there is a limit
         self.reports_rows = False  #: each row that is done is reported
@@ -150,13 +151,17 @@ class Channel:
         """The rows of a chunk; None when it has none, as it lies behind the end of its source.
 
         `lazily`: perhaps while they are read; only in the thread that calls the worker. The chunk of another
-        thread is done now, and was not before: its feed goes on as long as its rows are read.
+        thread is reported as done here: before its rows were read, its feed could have ended.
         """
+        read = True
         try:
             rows = loads(item.body)
             return self.stocks.rows(item, rows, lazily) if rows.__class__ is Span else rows
+        except Stopped:
+            read = False  # and is given back with the worker
+            raise
         finally:
-            if not (lazily or self.is_main):
+            if read and not (lazily or self.is_main):
                 self._done(item)
 
     def _done(self, item: Item) -> None:
@@ -195,7 +200,9 @@ class Channel:
             if self._loans is not None:
                 # it is done now, and its blocks are not ours any more
                 item = self._loans.own(item)
-            if item.kind != m.CHUNK:
+            if item.kind == m.CHUNK:
+                self.taken_elsewhere = True
+            else:
                 self._done(item)
         elif item.kind != m.TOKEN:
             if item.flags & m.CAREFUL:
@@ -516,6 +523,7 @@ class Channel:
         self._on_eof = lambda: None
         self._out.clear()
         self._write_lock = threading.RLock()
+        self._writing = False
         self._get_lock = threading.Lock()
         self.pump = Pump(self._step, self._nudge, tick=TICK, name="eisenmp-channel")
         self.pump.close(join=False)

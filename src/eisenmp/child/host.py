@@ -73,6 +73,9 @@ class Host:
         channel.flush()
         finished = self._loop(toolbox, cycle)
         channel.leaving = True
+        if not channel.taken_elsewhere:
+            # a generator may have threads of its own that end with it; else it is closed when all have ended
+            channel.stocks.close()
         channel.give_back()
         full = channel.is_full and not finished
         why = m.LEFT_BY_ORDER if channel.stopping else m.LEFT_AT_LIMIT if full else 0

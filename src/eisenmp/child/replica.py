@@ -59,8 +59,9 @@ class Copy:
         with self.lock:
             if self.end is not None and span.start >= self.end:
                 return None
-            if self._current is not None:
-                self._current.keep()
+            current = self._current  # the thread that reads them may let go of them meanwhile
+            if current is not None:
+                current.keep()
                 self._current = None
             if self._iterator is None and self._sequence is None:
                 self._begin()
@@ -79,15 +80,13 @@ class Copy:
         return Rows(self, span)
 
     def settle(self) -> None:
-        with self.lock:
-            rows, self._current = self._current, None
-            if rows is not None:
-                rows.pass_over()
+        rows, self._current = self._current, None
+        if rows is not None:
+            rows.pass_over()
 
     def let_go(self) -> None:
         """The rows that were given out last are of no interest any more."""
-        with self.lock:
-            self._current = None
+        self._current = None
 
     def close(self) -> None:
         with self.lock:
@@ -252,14 +251,15 @@ class Rows(Sequence[object]):
 
     def pass_over(self) -> None:
         """Nobody reads the rest; what the generator raises has been told."""
-        with self._copy.lock:
-            try:
-                while not self._over and self.fetch():
-                    self._waiting.clear()
-            except (Exception, SystemExit):
-                self._over = True
-            if self._all is None:
-                self._begun = True
+        if not self._over:
+            with self._copy.lock:
+                try:
+                    while not self._over and self.fetch():
+                        self._waiting.clear()
+                except (Exception, SystemExit):
+                    self._over = True
+        if self._all is None:
+            self._begun = True
 
     def _blocks(self) -> Iterator[list[Any]]:
         while self._waiting or self.fetch():

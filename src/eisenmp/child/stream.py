@@ -58,6 +58,7 @@ class LineStream(io.TextIOWrapper):
         """Send lines without an end too: the process is leaving."""
         # of a list: daemon threads may print on
         for ident in list(self._parts):
-            parts = self._parts.pop(ident, [])
+            if not (parts := self._parts.pop(ident, [])):
+                continue
             self.sink.log(self._stream, "".join(parts) + "\n")
         self.sink.flush()

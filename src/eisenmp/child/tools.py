@@ -68,7 +68,7 @@ class Tools:
                 for name, body in packed.items():
                     self._packed[name] = body
                     self._open.pop(name, None)
-                self._seen += 1  # at last: another thread may look without the lock
+                self._seen += 1  # last: another thread may look without the lock
 
     def __getitem__(self, name: str) -> Any:
         self._look()

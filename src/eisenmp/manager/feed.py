@@ -88,6 +88,7 @@ class Feed:
         self._source_error: BaseException | None = None
         self._error_ticket: Ticket | None = None
         self._cancelled = False
+        self._left = False  # whoever iterated has left: the loop will cancel it
         self._failed: list[Lost] = []
         self._pieces: dict[int, Pieces] = {}  # of tickets whose chunk was cut
         self.unwanted: set[int] = set()  #: tickets that were cancelled before they were known to the ledger
@@ -141,6 +142,8 @@ class Feed:
         False when `timeout` seconds passed first. Raises what ended the feed.
         """
         dispatcher = self._dispatcher
+        if self._left:
+            self.cancel()
         self.open_window()
         if not dispatcher.wait(lambda: self.is_over, timeout):
             return False
@@ -244,6 +247,7 @@ class Feed:
             self._dispatcher.iterated.discard(feed)
             if not self.is_over and self._dispatcher.drain is None:
                 # perhaps it is the collector of garbage that ends this, in any thread: no lock is taken
+                self._left = True
                 self._dispatcher.post(self._drop)
 
     def _open(self, number: int, outputs: Sequence[Output]) -> Any:

@@ -156,7 +156,7 @@ class Region:
 
     def held(self) -> list[Hold]:
         """The blocks that somebody here reads now; others may open and drop some meanwhile."""
-        # of the list of references, since the iterator of values() runs no longer than nobody drops one
+        # by the list of references: an iteration over values() fails when another thread drops one
         return [hold for hold in (known() for known in self.holds.valuerefs()) if hold is not None]
 
     def leave(self) -> None:
