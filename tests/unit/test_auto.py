@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain, repeat, takewhile
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -95,13 +95,17 @@ def paces(monkeypatch: pytest.MonkeyPatch) -> list[Pace]:
 
 
 def steady(cost: float, paces: list[Pace], feed: int = 0) -> Iterator[float]:
-    """Rows of one cost, until the feed knows it, and enough for a dozen chunks after that.
+    """Rows of one cost, until the feed has known it for a dozen chunks.
 
-    How many chunks are cut before the first of them is measured is up to the threads.
+    How many chunks are cut before the first of them is measured is up to the threads, and so is when the last
+    ones of another cost come in: they may mislead it once more.
     """
-    unknown = repeat(cost, 5_000_000)
-    yield from takewhile(lambda _: not LEAST <= paces[feed].rows * cost <= MOST, unknown)
-    yield from repeat(cost, int(12 * MOST / cost))
+    known, enough = 0, int(12 * MOST / cost)
+    for _ in range(5_000_000):
+        yield cost
+        known = known + 1 if LEAST <= paces[feed].rows * cost <= MOST else 0
+        if known == enough:
+            return
 
 
 @pytest.mark.parametrize("cost", [1e-6, 1e-4, 1e-2])
