@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import eisenmp
 from eisenmp.manager import events
+from eisenmp.testing import eventually
 from tests.faults.striker import RUNS, SPARED, STRIKES, VARIABLE, Fault, Guilty, Tool, noted
 from tests.faults.table import BEFORE_READY, GUILTY, ROWS, ROWS_MAX, STANDS_STILL, Row
 
@@ -89,6 +90,9 @@ def run(row: Row, folder: str) -> Outcome:
     except (eisenmp.EisenmpError, TimeoutError, SystemExit) as struck:
         error = type(struck).__name__
     finally:
+        if row.where == "exit" and row.how in STANDS_STILL:
+            # who is not struck has the time that it needs to leave; it may still be importing
+            eventually(lambda: _alive(emp) <= max(1, len(noted(folder, STRIKES))), PATIENCE)
         emp.stop(grace=IMPATIENCE)
     spared = noted(folder, SPARED)  # before the rows that were given up are opened here
     failures = [] if feed is None else feed.failed
@@ -105,6 +109,10 @@ def run(row: Row, folder: str) -> Outcome:
         runs=Counter(map(int, noted(folder, RUNS))),
         exit_codes=[slot.exitcode for slot in emp.proc_list],
     )
+
+
+def _alive(emp: eisenmp.Mp) -> int:
+    return sum(slot.is_alive() for slot in emp.proc_list)
 
 
 def _number(row: object) -> int:

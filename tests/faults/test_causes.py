@@ -156,10 +156,10 @@ PYTHON, C = "threading.Event().wait()", "sum(iter(int, 1))"
 def test_a_start_that_hangs_says_where(method: str, call: str, tmp_path: Path) -> None:
     module = tmp_path / "hangs.py"
     module.write_text(f"import threading\n\n\ndef hang():\n    {call}\n\n\nhang()\n")
-    with pytest.raises(eisenmp.WorkerDied) as caught, mp(method, f"{module}:end", start_timeout=2.0) as emp:
+    with pytest.raises(eisenmp.WorkerDied) as caught, mp(method, f"{module}:end", start_timeout=3.0) as emp:
         list(emp.feed([1]))
     message = str(caught.value)
-    assert "cannot start: it was not ready after start_timeout = 2.0 s\n" in message
+    assert "cannot start: it was not ready after start_timeout = 3.0 s\n" in message
     assert f'File "{module}", line ' in message
     assert " in hang" in message
 

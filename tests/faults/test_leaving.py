@@ -17,7 +17,7 @@ def same(toolbox: eisenmp.ToolBox, rows: list[int]) -> list[int]:
 
 def test_an_idle_worker_that_is_stopped_is_ended_after_the_grace() -> None:
     ready = threading.Semaphore(0)
-    emp = eisenmp.Mp(same, procs_max=2, rows_max=2, grace=0.2)
+    emp = eisenmp.Mp(same, procs_max=2, rows_max=2, grace=2.0)
     emp.on(events.WorkerReady, lambda event: ready.release())
     with emp:
         assert len(list(emp.feed(range(20)))) == 10

@@ -453,7 +453,11 @@ def count(toolbox: Any, rows: Any) -> int:
     return len(rows)
 
 
-def test_a_manager_says_at_the_end_that_all_is_done(written: Written) -> None:
+def test_a_manager_says_at_the_end_that_all_is_done(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the worker imports this file, and pytest with it: that may take as long as the time between two lines
+    monkeypatch.setattr(Lines, "period", 600.0)
     with eisenmp.Mp(eisenmp.worker(count), procs_max=1, rows_max=10, progress=True) as manager:
         assert sum(result.value for result in manager.feed(iter(range(95)))) == 95
         assert sum(result.value for result in manager.feed(range(5))) == 5

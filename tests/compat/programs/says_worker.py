@@ -126,7 +126,7 @@ def read_own(toolbox):
 
 def tell_or_empty(toolbox):
     try:
-        lst = toolbox.mp_input_q.get(timeout=0.2)
+        lst = toolbox.mp_input_q.get(timeout=2.0)
     except queue.Empty:
         lst = "Empty"
     toolbox.told.put(lst)
